@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Install rules: library, headers, the CMake package with its components, and the pkg-config file.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/polyproc)
+
+install(TARGETS polyproc polyproc_usage EXPORT polyproc-core
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(polyproc_usage PROPERTIES EXPORT_NAME core_usage)
+install(EXPORT polyproc-core NAMESPACE polyproc:: DESTINATION ${_package_dir})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/polyproc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.hpp")
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/polyproc-config.cmake.in
+                              ${PROJECT_BINARY_DIR}/polyproc-config.cmake INSTALL_DESTINATION ${_package_dir})
+# A minor version before 1.0 may break its users; the version file refuses such a mix.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/polyproc-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/polyproc-config.cmake ${PROJECT_BINARY_DIR}/polyproc-config-version.cmake
+        DESTINATION ${_package_dir})
+
+# A static library hands its needs to the program; a shared one has them linked already.
+configure_file(${PROJECT_SOURCE_DIR}/cmake/polyproc.pc.in ${PROJECT_BINARY_DIR}/polyproc.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/polyproc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})

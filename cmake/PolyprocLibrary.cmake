@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+# The library: compiled once into objects; polyproc (shared or static) is made from them, and so is polyproc_internal,
+# a static copy for tests that look at hidden parts.
+file(GLOB_RECURSE _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cpp)
+if(NOT _sources)
+  message(FATAL_ERROR "polyproc: no source below ${PROJECT_SOURCE_DIR}/src")
+endif()
+
+# What the library's users need as well: language level, headers, fmt (formatters are in the headers) and threads.
+add_library(polyproc_usage INTERFACE)
+target_compile_features(polyproc_usage INTERFACE cxx_std_20)
+target_include_directories(polyproc_usage INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                    $<INSTALL_INTERFACE:include>)
+target_link_libraries(polyproc_usage INTERFACE fmt::fmt Threads::Threads)
+if(POLYPROC_FAIL_POINTS)
+  target_compile_definitions(polyproc_usage INTERFACE POLYPROC_FAIL_POINTS=1)
+endif()
+
+add_library(polyproc_objects OBJECT ${_sources})
+set_target_properties(polyproc_objects PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
+                                                  CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+target_include_directories(polyproc_objects PRIVATE ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(polyproc_objects PRIVATE polyproc_usage)
+polyproc_warnings(polyproc_objects)
+
+add_library(polyproc $<TARGET_OBJECTS:polyproc_objects>)
+add_library(polyproc::core ALIAS polyproc)
+target_link_libraries(polyproc PUBLIC polyproc_usage)
+# Before 1.0 each minor version may change the binary interface, and the soname says so (docs/versioning.md).
+set_target_properties(polyproc PROPERTIES EXPORT_NAME core LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
+                      SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
+if(POLYPROC_BUILD_TESTS)
+  add_library(polyproc_internal STATIC $<TARGET_OBJECTS:polyproc_objects>)
+  set_target_properties(polyproc_internal PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(polyproc_internal INTERFACE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(polyproc_internal PUBLIC polyproc_usage)
+endif()

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Instruments everything built here with the sanitizers named in POLYPROC_SANITIZE. Global on purpose: a program is
+# either instrumented as a whole or not at all.
+if(POLYPROC_SANITIZE)
+  list(JOIN POLYPROC_SANITIZE "," _sanitizers)
+  add_compile_options(-fsanitize=${_sanitizers} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${_sanitizers})
+  if("undefined" IN_LIST POLYPROC_SANITIZE)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# One test program for each folder below tests/ that holds *_test.cpp files: tests/os/ becomes test_os, and so on.
+# The first word of a suite's name decides where it runs:
+#   Large...   a gibibyte or more; label large, only `make test-large`
+#   Sweep...   kills a process after each instruction; label sweep, release build; lives in files named *sweep*
+#   Soak...    long runs; label soak, only `make soak`
+#   Stress...  as any other test, with more time
+include(GoogleTest)
+find_package(GTest REQUIRED)
+
+set(POLYPROC_TEST_TIMEOUT 60 CACHE STRING "Seconds after which a test is ended and has failed")
+
+file(GLOB _support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cpp)
+add_library(polyproc_test_support OBJECT ${_support})
+target_include_directories(polyproc_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
+target_link_libraries(polyproc_test_support PUBLIC polyproc_internal GTest::gtest GTest::gmock)
+polyproc_warnings(polyproc_test_support)
+
+add_custom_target(tests)
+add_custom_target(sweep_tests)
+
+# Registers the tests of `target` that match `filter`, with label and time limit in seconds.
+function(polyproc_register_tests target filter label timeout)
+  gtest_discover_tests(${target} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                       TEST_PREFIX "${target}:" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                       PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
+endfunction()
+
+function(polyproc_add_test_program target)
+  add_executable(${target} ${ARGN})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_link_libraries(${target} PRIVATE polyproc_test_support)
+  polyproc_warnings(${target})
+  add_dependencies(tests ${target})
+  if("${ARGN}" MATCHES "sweep[^/]*_test\\.cpp")
+    add_dependencies(sweep_tests ${target})
+  endif()
+
+  set(_large "Large*:*/Large*:*.Large*")
+  set(_sweep "Sweep*:*/Sweep*")
+  set(_soak "Soak*:*/Soak*")
+  set(_stress "Stress*:*/Stress*")
+  polyproc_register_tests(${target} "-${_large}:${_sweep}:${_soak}:${_stress}" unit ${POLYPROC_TEST_TIMEOUT})
+  polyproc_register_tests(${target} "${_stress}" stress 300)
+  polyproc_register_tests(${target} "${_sweep}" sweep 600)
+  polyproc_register_tests(${target} "${_large}" large 900)
+  polyproc_register_tests(${target} "${_soak}" soak 7200)
+endfunction()
+
+file(GLOB _folders LIST_DIRECTORIES true CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*)
+foreach(_folder IN LISTS _folders)
+  file(GLOB _sources CONFIGURE_DEPENDS ${_folder}/*_test.cpp)
+  if(_sources)
+    get_filename_component(_name ${_folder} NAME)
+    polyproc_add_test_program(test_${_name} ${_sources})
+  endif()
+endforeach()
