@@ -21,7 +21,18 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/polyproc-config-version.c
 install(FILES ${PROJECT_BINARY_DIR}/polyproc-config.cmake ${PROJECT_BINARY_DIR}/polyproc-config-version.cmake
         DESTINATION ${_package_dir})
 
-# A static library hands its needs to the program; a shared one has them linked already.
+# Below the prefix, paths are written relative to it; absolute ones (some distributions) stay as they are.
+function(polyproc_pc_path variable folder)
+  cmake_path(IS_ABSOLUTE folder absolute)
+  if(absolute)
+    set(${variable} ${folder} PARENT_SCOPE)
+  else()
+    set(${variable} "\${prefix}/${folder}" PARENT_SCOPE)
+  endif()
+endfunction()
+polyproc_pc_path(_pc_libdir "${CMAKE_INSTALL_LIBDIR}")
+polyproc_pc_path(_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+file(RELATIVE_PATH _pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/polyproc.pc.in ${PROJECT_BINARY_DIR}/polyproc.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/polyproc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md
