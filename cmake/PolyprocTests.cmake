@@ -11,6 +11,7 @@ find_package(GTest REQUIRED)
 set(POLYPROC_TEST_TIMEOUT 60 CACHE STRING "Seconds after which a test is ended and has failed")
 
 file(GLOB _support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cpp)
+list(FILTER _support EXCLUDE REGEX "_test\\.cpp$")
 add_library(polyproc_test_support OBJECT ${_support})
 target_include_directories(polyproc_test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(polyproc_test_support PUBLIC polyproc_internal GTest::gtest GTest::gmock)

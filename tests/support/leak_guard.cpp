@@ -3,18 +3,15 @@
 #include "support/leak_guard.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -45,12 +42,16 @@ Names open_descriptors() {
   return found;
 }
 
+// Other test programs run at the same time, so only names that carry our process id are held against a test;
+// scripts/run-tests looks at all of them when the last test has ended.
 Names shared_memory_names() {
   Names found;
   std::error_code unreadable;
+  const std::string own = std::to_string(::getpid());
   for (const auto& entry : fs::directory_iterator(kSharedMemoryFolder, unreadable)) {
     std::string name = entry.path().filename().string();
-    if (name.starts_with(kSharedMemoryPrefix)) found.insert(std::move(name));
+    if (name.starts_with(kSharedMemoryPrefix) && name.find(own) != std::string::npos)
+      found.insert(std::move(name));
   }
   return found;
 }
@@ -79,64 +80,73 @@ bool same_program(const fs::path& folder) {
   return fs::equivalent(folder / "exe", "/proc/self/exe", ignored) && !ignored;
 }
 
+bool is_number(std::string_view text) {
+  return text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 // Living processes of our process group that run this program: descendants, also those that lost their parent.
-Names living_descendants() {
-  Names found;
-  std::error_code gone;
-  const std::string self = std::to_string(::getpid());
+std::set<pid_t> living_descendants() {
+  std::set<pid_t> found;
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string pid = entry.path().filename().string();
-    if (pid == self || pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string name = entry.path().filename().string();
+    if (!is_number(name) || name == std::to_string(::getpid())) continue;
     const ProcessState process = read_state(entry.path());
     if (process.group != ::getpgrp() || process.state == 'Z' || process.state == 'X') continue;
-    if (same_program(entry.path())) found.insert("process " + pid);
+    if (same_program(entry.path())) found.insert(static_cast<pid_t>(std::stol(name)));
   }
   return found;
 }
 
-// Looks without reaping, so that the message can name the child.
-std::string unreaped_child() {
+// Looks without reaping, so that the message can name the child; 0 for one that runs, -1 for none.
+pid_t unreaped_child() {
   siginfo_t info{};
-  if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1) return {};
-  if (info.si_pid == 0) return "a running child";
-  return "zombie " + std::to_string(info.si_pid);
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ? -1 : info.si_pid;
 }
 
-Names added(const Names& before, const Names& after) {
-  Names result;
-  std::ranges::set_difference(after, before, std::inserter(result, result.end()));
-  return result;
+void add_new(Names& result, std::string_view what, const Names& before, const Names& after) {
+  for (const auto& name : after) {
+    if (!before.contains(name)) result.insert(std::string(what) + " " + name);
+  }
 }
 
-std::string joined(const Names& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
+class LeakListener : public ::testing::EmptyTestEventListener {
+  void OnTestStart(const ::testing::TestInfo&) override { guard_ = LeakGuard(); }
 
-class LeakGuard : public ::testing::EmptyTestEventListener {
-  void OnTestStart(const ::testing::TestInfo&) override {
-    descriptors_ = open_descriptors();
-    shared_memory_ = shared_memory_names();
+  void OnTestEnd(const ::testing::TestInfo& test) override {
+    for (const auto& leftover : guard_.leftovers()) {
+      ADD_FAILURE() << test.test_suite_name() << "." << test.name() << " left behind: " << leftover;
+    }
+    LeakGuard::end_descendants();
   }
 
-  void OnTestEnd(const ::testing::TestInfo&) override {
-    EXPECT_EQ(unreaped_child(), "") << "a child process was left behind";
-    EXPECT_EQ(joined(living_descendants()), "") << "processes were left behind";
-    EXPECT_EQ(joined(added(descriptors_, open_descriptors())), "") << "descriptors were left open";
-    EXPECT_EQ(joined(added(shared_memory_, shared_memory_names())), "") << "shared memory was left behind";
-  }
-
-  Names descriptors_;
-  Names shared_memory_;
+  LeakGuard guard_;
 };
 
 }  // namespace
 
+LeakGuard::LeakGuard() : descriptors_(open_descriptors()), shared_memory_(shared_memory_names()) {}
+
+Names LeakGuard::leftovers() const {
+  Names result;
+  add_new(result, "descriptor", descriptors_, open_descriptors());
+  add_new(result, "shared memory", shared_memory_, shared_memory_names());
+  for (const pid_t pid : living_descendants()) result.insert("process " + std::to_string(pid));
+  const pid_t child = unreaped_child();
+  if (child == 0) result.insert("a running child");
+  if (child > 0) result.insert("zombie " + std::to_string(child));
+  return result;
+}
+
+void LeakGuard::end_descendants() {
+  for (const pid_t pid : living_descendants()) ::kill(pid, SIGKILL);
+  // A child that is none of ours (another program) may run on; only what has ended is reaped.
+  for (pid_t child = unreaped_child(); child > 0; child = unreaped_child()) ::waitpid(child, nullptr, 0);
+}
+
 void install_leak_guard() {
   // A group of our own makes descendants recognisable; a group leader has one already.
   if (::getpgrp() != ::getpid()) ::setpgid(0, 0);
-  ::testing::UnitTest::GetInstance()->listeners().Append(new LeakGuard);
+  ::testing::UnitTest::GetInstance()->listeners().Append(new LeakListener);
 }
 
 }  // namespace polyproc::testing

@@ -2,9 +2,28 @@
 // Fails every test that leaves a child process, a descendant, a descriptor or shared memory behind.
 #pragma once
 
+#include <set>
+#include <string>
+
 namespace polyproc::testing {
 
-// Call once, after InitGoogleTest and before RUN_ALL_TESTS.
+// What the kernel knew of this process when the object was made, to be compared with what it knows now.
+class LeakGuard {
+ public:
+  LeakGuard();
+
+  // One sentence for each thing left behind since then; empty when there is none.
+  [[nodiscard]] std::set<std::string> leftovers() const;
+
+  // Ends and reaps processes left behind, so that they harm no later test.
+  static void end_descendants();
+
+ private:
+  std::set<std::string> descriptors_;
+  std::set<std::string> shared_memory_;
+};
+
+// Looks after each test of this program. Call once, after InitGoogleTest and before RUN_ALL_TESTS.
 void install_leak_guard();
 
 }  // namespace polyproc::testing
