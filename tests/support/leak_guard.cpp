@@ -3,6 +3,8 @@
 #include "support/leak_guard.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@ using Names = std::set<std::string>;
 constexpr std::array<std::string_view, 1> kKeptDescriptors{"/memfd:polyproc"};
 constexpr std::string_view kSharedMemoryFolder = "/dev/shm";
 constexpr std::string_view kSharedMemoryPrefix = "polyproc";
+constexpr int kSecondsToDie = 10;
 
 bool is_kept(std::string_view target) {
   return std::ranges::any_of(kKeptDescriptors, [&](auto kept) { return target.starts_with(kept); });
@@ -103,6 +106,16 @@ pid_t unreaped_child() {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ? -1 : info.si_pid;
 }
 
+// Kills a process and returns when it is gone, be it our child or not.
+void end_process(pid_t pid) {
+  const int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (sentinel == -1) return;
+  ::kill(pid, SIGKILL);
+  pollfd ended{sentinel, POLLIN, 0};
+  ::poll(&ended, 1, kSecondsToDie * 1000);
+  ::close(sentinel);
+}
+
 void add_new(Names& result, std::string_view what, const Names& before, const Names& after) {
   for (const auto& name : after) {
     if (!before.contains(name)) result.insert(std::string(what) + " " + name);
@@ -138,7 +151,7 @@ Names LeakGuard::leftovers() const {
 }
 
 void LeakGuard::end_descendants() {
-  for (const pid_t pid : living_descendants()) ::kill(pid, SIGKILL);
+  for (const pid_t pid : living_descendants()) end_process(pid);
   // A child that is none of ours (another program) may run on; only what has ended is reaped.
   for (pid_t child = unreaped_child(); child > 0; child = unreaped_child()) ::waitpid(child, nullptr, 0);
 }
