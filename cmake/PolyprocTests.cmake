@@ -56,3 +56,19 @@ foreach(_folder IN LISTS _folders)
     polyproc_add_test_program(test_${_name} ${_sources})
   endif()
 endforeach()
+
+# Each example is a test; its output through a pipe is compared with tests/examples/<name>.txt where that exists.
+if(TARGET examples)
+  add_dependencies(tests examples)
+  file(GLOB _examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
+  foreach(_source IN LISTS _examples)
+    get_filename_component(_name ${_source} NAME_WE)
+    set(_arguments)
+    if(_name STREQUAL "textstats")
+      set(_arguments ${PROJECT_SOURCE_DIR}/docs)  # a small folder; the large one is for the demo
+    endif()
+    add_test(NAME example:${_name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+             COMMAND scripts/run-example $<TARGET_FILE:example_${_name}> tests/examples/${_name}.txt ${_arguments})
+    set_tests_properties(example:${_name} PROPERTIES LABELS example TIMEOUT ${POLYPROC_TEST_TIMEOUT})
+  endforeach()
+endif()
