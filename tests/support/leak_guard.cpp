@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,8 +158,12 @@ void LeakGuard::end_descendants() {
 }
 
 void install_leak_guard() {
-  // A group of our own makes descendants recognisable; a group leader has one already.
-  if (::getpgrp() != ::getpid()) ::setpgid(0, 0);
+  // A group of our own makes descendants recognisable; a group leader has one already. Outside the terminal's group an
+  // interrupt no longer arrives, so the end of ctest must end us.
+  if (::getpgrp() != ::getpid()) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  }
   ::testing::UnitTest::GetInstance()->listeners().Append(new LeakListener);
 }
 
