@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// Objects by name: a linked list of nodes in the arena, each holding one reference to its object.
+#include <cstring>
+
+#include <fmt/format.h>
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/os/error.hpp>
+
+#include "arena/arena_core.hpp"
+#include "arena/block_heap.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+struct DirectoryNode {
+  std::uint64_t next;
+  std::uint64_t object;
+  std::uint64_t length;  // of the name, which follows
+};
+
+DirectoryNode& node_at(const Region& region, std::uint64_t offset) {
+  return region.at<DirectoryNode>(offset + kBlockHeaderBytes);
+}
+
+std::string_view name_of(const Region& region, std::uint64_t offset) {
+  const std::uint64_t length = node_at(region, offset).length;
+  const std::byte* text = region.bytes(offset + kBlockHeaderBytes + sizeof(DirectoryNode), length);
+  return {reinterpret_cast<const char*>(text), length};
+}
+
+// The word that names the node called `name`, or the last, empty one.
+std::uint64_t& link_to(Transaction& section, std::string_view name) {
+  std::uint64_t* link = &section.header().directory;
+  while (*link != 0 && name_of(section.region(), *link) != name)
+    link = &node_at(section.region(), *link).next;
+  return *link;
+}
+
+void check_object_name(std::string_view name) {
+  if (name.empty()) throw InvalidArgument("naming a shared object: the name is empty");
+}
+
+void add_node(Transaction& section, std::string_view name, std::uint64_t object) {
+  const std::uint64_t bytes = sizeof(DirectoryNode) + name.size();
+  const auto place = BlockHeap(section).allocate(bytes, BlockKind::directory_node);
+  if (place.needs_commit) PageHeap::commit_run(section.region(), place.offset / kPageSize);
+  auto& node = node_at(section.region(), place.offset);
+  node = {section.header().directory, object, name.size()};
+  std::memcpy(&node + 1, name.data(), name.size());
+  BlockHeader& held = BlockHeap::header(section.region(), object);
+  section.set(held.state, held.state.load(std::memory_order_relaxed) + 1);
+  section.set(section.header().directory, place.offset);
+  section.commit();
+}
+
+}  // namespace
+
+std::optional<BlockRef> Arena::find(std::string_view name) const {
+  check_object_name(name);
+  Handle handle{.arena = id()};
+  {
+    Transaction section(*core_);
+    const std::uint64_t node = link_to(section, name);
+    if (node == 0) return std::nullopt;
+    handle.offset = node_at(section.region(), node).object;
+    handle.generation = BlockHeap::header(section.region(), handle.offset).generation.load();
+  }
+  try {
+    return BlockRef(core_->adopt(handle));
+  } catch (const UsageError&) {
+    return std::nullopt;  // withdrawn in between
+  }
+}
+
+void Arena::publish(std::string_view name, const BlockRef& object) const {
+  check_object_name(name);
+  object.require("publishing a shared object");
+  if (object.handle().arena != id()) {
+    throw InvalidArgument(
+        fmt::format("publishing '{}' in {}: the object lies in another arena", name, this->name()));
+  }
+  Transaction section(*core_);
+  if (link_to(section, name) != 0) os::throw_os_error(EEXIST, "publishing", fmt::format("object '{}'", name));
+  add_node(section, name, object.handle().offset);
+}
+
+bool Arena::withdraw(std::string_view name) const {
+  check_object_name(name);
+  Entry* entry = core_->claim_entry();
+  {
+    Transaction section(*core_);
+    std::uint64_t& link = link_to(section, name);
+    const std::uint64_t node = link;
+    if (node == 0) {
+      core_->return_entry(entry);
+      return false;
+    }
+    section.set(entry->block,
+                node_at(section.region(), node).object);  // the directory's reference becomes ours
+    section.set(link, node_at(section.region(), node).next);
+    BlockHeap(section).free(node);
+    section.commit();
+  }
+  core_->release_entry(entry);
+  return true;
+}
+
+std::vector<std::string> Arena::names() const {
+  std::vector<std::string> all;
+  Transaction section(*core_);
+  for (std::uint64_t node = section.header().directory; node != 0;
+       node = node_at(section.region(), node).next) {
+    all.emplace_back(name_of(section.region(), node));
+  }
+  return all;
+}
+
+BlockRef Arena::find_or_publish(std::string_view name, const std::function<BlockRef()>& make) const {
+  for (;;) {
+    if (auto found = find(name)) return *found;
+    BlockRef made = make();
+    try {
+      publish(name, made);
+      return made;
+    } catch (const OsError& error) {
+      if (error.code() != EEXIST) throw;  // somebody was faster: take theirs
+    }
+  }
+}
+
+}  // namespace polyproc::inline v0

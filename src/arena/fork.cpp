@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// The order of events at fork: the parent stops its other threads from touching the private tables, makes an embryo
+// slot in every arena (alive through a descriptor that both sides inherit), forks; the parent closes its copy, the
+// child takes the slot. A child that dies before it could is found dead by that descriptor like any other process.
+#include "arena/fork.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+
+#include <polyproc/os/error.hpp>
+
+#include "arena/arena_core.hpp"
+#include "arena/create.hpp"
+#include "arena/transaction.hpp"
+#include "os/membarrier.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<std::weak_ptr<ArenaCore>> cores;
+  std::vector<std::shared_ptr<ArenaCore>> forking;
+};
+
+// Never destroyed: threads may end, and the host may fork, after static objects are gone.
+Registry& registry() {
+  static Registry& one = *new Registry;
+  return one;
+}
+
+void before_fork() {
+  lock_family_for_fork();
+  Registry& all = registry();
+  all.mutex.lock();
+  for (const auto& weak : all.cores) {
+    if (auto core = weak.lock()) all.forking.push_back(std::move(core));
+  }
+  for (const auto& core : all.forking) core->before_fork();
+}
+
+void after_fork_in_parent() {
+  Registry& all = registry();
+  for (const auto& core : all.forking) core->after_fork_in_parent();
+  auto forked = std::move(all.forking);
+  all.forking.clear();
+  all.mutex.unlock();
+  unlock_family_after_fork();
+}
+
+void after_fork_in_child() {
+  Registry& all = registry();
+  ArenaCore::forget_thread_slots();
+  for (const auto& core : all.forking) core->after_fork_in_child();
+  auto forked = std::move(all.forking);
+  all.forking.clear();
+  all.mutex.unlock();
+  unlock_family_after_fork();
+}
+
+template <class Match>
+std::shared_ptr<ArenaCore> find(Match match) noexcept {
+  Registry& all = registry();
+  std::lock_guard guard(all.mutex);
+  for (const auto& weak : all.cores) {
+    if (auto core = weak.lock(); core && match(*core)) return core;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void register_core(const std::shared_ptr<ArenaCore>& core) {
+  Registry& all = registry();
+  static const int once = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  if (once != 0) os::throw_os_error(once, "pthread_atfork", "the arena's fork handlers");
+  std::lock_guard guard(all.mutex);
+  std::erase_if(all.cores, [](const auto& weak) { return weak.expired(); });
+  all.cores.push_back(core);
+}
+
+std::shared_ptr<ArenaCore> find_core(std::uint64_t serial) noexcept {
+  return find([&](const ArenaCore& core) { return core.serial() == serial; });
+}
+
+std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept {
+  return find([&](const ArenaCore& core) { return core.header().id == arena; });
+}
+
+void ArenaCore::before_fork() noexcept {
+  local_.lock();
+  try {
+    if (identity() == kUnattached) return;
+    std::vector<std::uint64_t> blocks;
+    blocks.reserve(holdings_.size());
+    for (const auto& [offset, holding] : holdings_) blocks.push_back(offset);
+    embryo_ = prepare_child(blocks);
+  } catch (const std::exception&) {
+    embryo_ = {};  // the child says so when it first uses the arena (throw_unattached)
+  }
+}
+
+void ArenaCore::after_fork_in_parent() noexcept {
+  embryo_ = {};
+  local_.unlock();
+}
+
+void ArenaCore::after_fork_in_child() noexcept {
+  os::register_membarrier();
+  unadopted_.clear();
+  free_entries_.swap(embryo_.free);
+  if (embryo_.fd) {
+    identity_.store(embryo_.identity);
+    region_->replace_fd(std::move(embryo_.fd));
+    auto entry = embryo_.entries.begin();
+    for (const auto& [offset, holding] : holdings_) holding->entry = *entry++;
+    describe_self(self());
+  } else {
+    identity_.store(kUnattached);
+  }
+  embryo_ = {};
+  local_.unlock();
+}
+
+}  // namespace polyproc::inline v0

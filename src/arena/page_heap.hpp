@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Runs of pages: a buddy allocator over the arena's address space. Address space is plentiful and memory is not, so
+// a run of 2^order pages has memory behind only its first `committed` pages. Free runs that have memory ("warm") are
+// reused first; what is too much is given back by the callers (give_back).
+#pragma once
+
+#include <cstdint>
+
+#include "arena/transaction.hpp"
+
+namespace polyproc::inline v0 {
+
+class PageHeap {
+ public:
+  explicit PageHeap(Transaction& section) noexcept : section_(section) {}
+  // The arena's own tables are not refused by the limit: who is attached must always be known.
+  void ignore_limit() noexcept { limited_ = false; }
+
+  struct Run {
+    std::uint64_t page;
+    std::uint64_t dirty_pages;  // leading pages that may hold old contents; the others are zero
+    bool needs_commit;          // its memory is to be reserved outside the critical section (commit_run)
+  };
+  // Throws ArenaFull when the limit or the address space does not allow it; nothing is changed then.
+  [[nodiscard]] Run allocate(std::uint64_t pages, PageState use);
+  void release(std::uint64_t page);
+
+  // Takes the memory of every free run away; returns the number of pages.
+  std::uint64_t give_back_all();
+
+  // Outside a critical section, by the owner of a run of `pages`: puts memory behind it.
+  static void commit_run(const Region& region, std::uint64_t page);
+  // Outside a critical section, by the owner of a run that is about to be released: gives its memory back when the
+  // free memory kept for reuse is plenty.
+  static void give_back(const Region& region, std::uint64_t page) noexcept;
+
+ private:
+  [[nodiscard]] std::uint64_t take(unsigned order);
+  void extend(unsigned order);
+  void push(std::uint64_t page, unsigned order, std::uint64_t committed);
+  void unlink(std::uint64_t page);
+  void insert_merged(std::uint64_t page, unsigned order, std::uint64_t committed);
+  void charge(std::uint64_t pages);
+
+  Transaction& section_;
+  bool limited_ = true;
+};
+
+}  // namespace polyproc::inline v0

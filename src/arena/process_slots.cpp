@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// Attaching, and who is alive. A process that is attached holds the lock of its slot's byte in the arena's file; slot
+// 0 stands for whoever is attaching at the moment, one at a time, so that even it can own the arena's lock.
+#include <unistd.h>
+
+#include <bit>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <fmt/format.h>
+#include <polyproc/os/error.hpp>
+#include <polyproc/os/fail_point.hpp>
+
+#include "arena/arena_core.hpp"
+#include "arena/block_heap.hpp"
+#include "arena/fork.hpp"
+#include "os/file_lock.hpp"
+#include "os/membarrier.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr std::uint64_t kAttacherByte = 0;
+
+std::uint64_t slot_index(std::uint64_t identity) noexcept { return (identity & 0x7fffffff) - 1; }
+std::uint64_t make_identity(std::uint32_t generation, std::uint64_t index) noexcept {
+  return std::uint64_t{generation} << 32 | (index + 1);
+}
+
+// Field 22 of /proc/self/stat, in clock ticks since boot; 0 when it cannot be read.
+std::uint64_t own_start_time() noexcept {
+  try {
+    std::ifstream file("/proc/self/stat");
+    std::string line;
+    std::getline(file, line);
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    std::string field;
+    for (int i = 3; i < 22; ++i) fields >> field;
+    std::uint64_t ticks = 0;
+    fields >> ticks;
+    return ticks;
+  } catch (...) {
+    return 0;
+  }
+}
+
+// Who waits here with the byte of slot 0 names slot 0 in the arena's lock; nobody else does.
+class Attaching {
+ public:
+  explicit Attaching(const Region& region) : region_(region) { os::lock_byte(region.fd(), kAttacherByte); }
+  Attaching(const Attaching&) = delete;
+  Attaching& operator=(const Attaching&) = delete;
+  ~Attaching() { os::unlock_byte(region_.fd(), kAttacherByte); }
+
+ private:
+  const Region& region_;
+};
+
+void join_membarriers(const Region& region) {
+  if (os::register_membarrier() || region.header().fenced != 0) return;
+  throw Error(fmt::format(
+      "attaching to {}: the system call membarrier is refused here, and the arena was created where it "
+      "is allowed; allow it, or create the arena in a process with the same restriction",
+      region.name()));
+}
+
+}  // namespace
+
+ArenaCore::ArenaCore(std::unique_ptr<Region> region) : region_(std::move(region)) {
+  static std::atomic<std::uint64_t> next_serial{1};
+  serial_ = next_serial.fetch_add(1);
+}
+
+std::shared_ptr<ArenaCore> ArenaCore::attach(std::unique_ptr<Region> region) {
+  auto core = std::make_shared<ArenaCore>(std::move(region));
+  join_membarriers(core->region());
+  {
+    Attaching attaching(core->region());
+    core->identity_ = make_identity(core->header().attachers.fetch_add(1) + 1, 0);
+    core->identity_ = core->take_slot(core->region().fd(), SlotState::live);
+  }
+  core->describe_self(core->self());
+  register_core(core);
+  return core;
+}
+
+std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, std::uint64_t identity) {
+  auto core = std::make_shared<ArenaCore>(std::move(region));
+  join_membarriers(core->region());
+  ProcessSlot& slot = core->process_slot(slot_index(identity));
+  if (slot.generation.load() != identity >> 32 || slot.state.load() != SlotState::embryo) {
+    throw UsageError(fmt::format("attaching to {}: the place made for this child is taken or gone",
+                                 core->region().name()));
+  }
+  core->identity_ = identity;
+  core->describe_self(slot);
+  for (std::uint64_t at = slot.entries; at != 0;) {
+    auto& chunk = core->region().at<EntryChunk>(at + kBlockHeaderBytes);
+    for (Entry& entry : chunk.entries) {
+      const std::uint64_t block = entry.block.load();
+      if (block == 0)
+        core->free_entries_.push_back(&entry);
+      else
+        core->unadopted_.emplace(block, &entry);
+    }
+    at = chunk.next;
+  }
+  register_core(core);
+  return core;
+}
+
+ArenaCore::~ArenaCore() {
+  if (identity() == kUnattached) return;
+  try {
+    drop_unadopted();
+    close_slot(self());
+  } catch (const Error&) {
+    // The descriptor closes with the region: others find this slot dead and return what it held.
+  }
+}
+
+void ArenaCore::throw_unattached() const {
+  throw UsageError(fmt::format(
+      "{}: this process was forked when the arena had no room for another process; free memory and "
+      "fork again",
+      region_->name()));
+}
+
+ProcessSlot& ArenaCore::process_slot(std::uint64_t index) const {
+  const auto chunk = static_cast<unsigned>(std::bit_width(index / kFirstChunk + 1) - 1);
+  if (index >= header().process_slots || chunk >= kChunks) {
+    throw CorruptArena(fmt::format("{}: there is no process slot {}", region_->name(), index));
+  }
+  const std::uint64_t first = kFirstChunk * ((std::uint64_t{1} << chunk) - 1);
+  return region_->at<ProcessSlot>(header().process_chunks[chunk] + kBlockHeaderBytes +
+                                  (index - first) * sizeof(ProcessSlot));
+}
+
+ProcessSlot& ArenaCore::self() const { return process_slot(slot_index(identity())); }
+
+bool ArenaCore::alive(std::uint64_t identity) const noexcept {
+  if (identity == this->identity()) return true;
+  const std::uint64_t index = slot_index(identity);
+  const auto generation = static_cast<std::uint32_t>(identity >> 32);
+  if (index == kAttacherByte) {
+    return header().attachers.load() == generation && os::byte_locked_elsewhere(region_->fd(), kAttacherByte);
+  }
+  if (index >= std::atomic_ref(header().process_slots).load(std::memory_order_acquire)) return false;
+  try {
+    const ProcessSlot& slot = process_slot(index);
+    if (slot.generation.load() != generation || slot.state.load() == SlotState::free) return false;
+    return os::byte_locked_elsewhere(region_->fd(), index);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::uint64_t ArenaCore::take_slot(int fd, SlotState state) {
+  Transaction section(*this);
+  const std::uint64_t index = find_free_slot(section, fd);
+  ProcessSlot& slot = process_slot(index);
+  const std::uint32_t generation = slot.generation.load() + 1;
+  section.set(slot.generation, generation);
+  section.set(slot.entries, 0);
+  section.set(slot.first_thread, 0);
+  section.set(slot.pid, static_cast<std::uint32_t>(::getpid()));
+  section.set(slot.state, state);
+  section.commit();
+  return make_identity(generation, index);
+}
+
+// A slot whose byte `fd` now holds: taken before the slot is, so that there is no moment at which it looks dead.
+std::uint64_t ArenaCore::find_free_slot(Transaction& section, int fd) {
+  ArenaHeader& arena = header();
+  for (std::uint64_t i = 1; i < arena.process_slots; ++i) {
+    if (process_slot(i).state.load() == SlotState::free && os::try_lock_byte(fd, i)) return i;
+  }
+  const std::uint64_t first = arena.process_slots;
+  const auto chunk = static_cast<unsigned>(std::bit_width(first / kFirstChunk + 1) - 1);
+  if (chunk >= kChunks)
+    throw ArenaFull(fmt::format("attaching to {}: all process slots are taken", region_->name()));
+  const std::uint64_t count = std::uint64_t{kFirstChunk} << chunk;
+  const std::uint64_t table = BlockHeap(section).allocate_table(count * sizeof(ProcessSlot));
+  section.set(arena.process_chunks[chunk], table);
+  section.set(arena.process_slots, static_cast<std::uint32_t>(first + count));
+  section.commit();
+  const std::uint64_t index = first == 0 ? 1 : first;
+  if (!os::try_lock_byte(fd, index))
+    throw Error(fmt::format("attaching to {}: a foreign lock is on its file", region_->name()));
+  return index;
+}
+
+void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {
+  slot.pid.store(static_cast<std::uint32_t>(::getpid()));
+  slot.start_time.store(own_start_time());
+  slot.state.store(SlotState::live);
+}
+
+Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks) {
+  Embryo child{.fd = region_->reopen(), .identity = 0, .entries = {}, .free = {}};
+  child.identity = take_slot(child.fd.get(), SlotState::embryo);
+  ProcessSlot& slot = process_slot(slot_index(child.identity));
+  for (const std::uint64_t block : blocks) {
+    if (child.free.empty()) add_entries(slot, child.free);
+    Entry* entry = child.free.back();
+    child.free.pop_back();
+    Transaction section(*this);
+    BlockHeader& named = BlockHeap::header(*region_, block);
+    section.set(named.state, named.state.load(std::memory_order_relaxed) + 1);
+    section.set(entry->block, block);
+    section.commit();
+    child.entries.push_back(entry);
+  }
+  POLYPROC_FAIL_POINT("process_slots.child_prepared");
+  return child;
+}
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "arena/region.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/os/error.hpp>
+
+#include "os/memory.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr std::uint64_t kTiB = std::uint64_t{1} << 40;
+constexpr std::uint64_t kCostlyReserve = std::uint64_t{1} << 28;
+
+std::byte* map_reserved(int fd, std::uint64_t reserve, const std::string& name) {
+  void* base = ::mmap(nullptr, reserve, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) os::throw_os_error(errno, fmt::format("mapping {} bytes", reserve), name);
+  ::madvise(base, reserve, MADV_DONTDUMP);  // shared data of many processes has no place in one's core dump
+  return static_cast<std::byte*>(base);
+}
+
+}  // namespace
+
+std::uint64_t Region::default_reserve() noexcept {
+  std::uint64_t reserve = os::reservations_are_costly() ? kCostlyReserve : kTiB;
+  const std::uint64_t room = std::min(os::address_space_limit(), os::file_size_limit()) / 4;
+  if (room < reserve) reserve = std::bit_floor(std::max(room, kPageSize * 1024));
+  return reserve;
+}
+
+Region::Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system)
+    : fd_(std::move(fd)),
+      base_(map_reserved(fd_.get(), reserve, name)),
+      reserve_(reserve),
+      name_(std::move(name)),
+      on_file_system_(on_file_system) {}
+
+Region::~Region() { ::munmap(base_, reserve_); }
+
+os::Fd Region::reopen() const {
+  const std::string path = fmt::format("/proc/self/fd/{}", fd_.get());
+  return os::Fd(os::checked("open", path, [&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); }));
+}
+
+PageDescriptor& Region::page(std::uint64_t index) const {
+  if (index >= reserve_ / kPageSize) throw_bad_offset(index * kPageSize, kPageSize);
+  return reinterpret_cast<PageDescriptor*>(base_ + kHeaderBytes)[index];
+}
+
+void Region::commit(std::uint64_t offset, std::uint64_t count) const {
+  if (offset + count > os::file_size_limit()) {  // the kernel would send SIGXFSZ
+    throw ArenaFull(
+        fmt::format("allocation in {}: the arena's file would grow to {} bytes, beyond the limit of file "
+                    "sizes (ulimit -f); raise it",
+                    name_, offset + count));
+  }
+  while (::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(count)) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == ENOSPC || errno == ENOMEM) {
+      throw ArenaFull(
+          fmt::format("allocation of {} bytes in {}: the system has no memory left for it; free objects, or "
+                      "enlarge the mount that backs the arena",
+                      count, name_));
+    }
+    os::throw_os_error(errno, fmt::format("reserving {} bytes", count), name_);
+  }
+}
+
+bool Region::punch(std::uint64_t offset, std::uint64_t count) const noexcept {
+  const int saved = errno;
+  const int result = ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                 static_cast<off_t>(offset), static_cast<off_t>(count));
+  errno = saved;
+  return result == 0;
+}
+
+void Region::throw_bad_offset(std::uint64_t offset, std::uint64_t count) const {
+  throw CorruptArena(
+      fmt::format("{}: offset {} with {} bytes lies outside the arena of {} bytes; its memory was "
+                  "overwritten by a faulty program",
+                  name_, offset, count, reserve_));
+}
+
+}  // namespace polyproc::inline v0
