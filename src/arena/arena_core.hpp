@@ -132,7 +132,8 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
     std::uint64_t serial;
     ThreadSlot* slot;
   };
-  static thread_local constinit CachedSlot cached_slot;
+  // Initial-exec: reached without a call, also from the shared library.
+  [[gnu::tls_model("initial-exec")]] static thread_local constinit CachedSlot cached_slot;
 
   [[noreturn]] void throw_unattached() const;
   [[nodiscard]] ProcessSlot& self() const;
