@@ -4,6 +4,7 @@
 #include <polyproc/polyproc.hpp>
 
 #include <cstdio>
+#include <mutex>
 #include <string>
 
 namespace {
@@ -11,7 +12,7 @@ namespace {
 void child(polyproc::Queue<int> queue, polyproc::Value<int> sum, int count) {
   for (int i = 1; i <= count; ++i) {
     queue.put(i);
-    const auto guard = sum.get_lock().guard();
+    const std::scoped_lock guard(sum.get_lock());
     sum = sum + i;
   }
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -26,9 +27,14 @@ using Names = std::set<std::string>;
 
 // What the library keeps open for as long as the process lives: its arena and the locks on it.
 constexpr std::array<std::string_view, 1> kKeptDescriptors{"/memfd:polyproc"};
-constexpr std::string_view kSharedMemoryFolder = "/dev/shm";
-constexpr std::string_view kSharedMemoryPrefix = "polyproc";
+constexpr const char* kFolderVariable = "POLYPROC_DIR";
+constexpr const char* kFolderTemplate = "/dev/shm/polyproc-test-XXXXXX";
 constexpr int kSecondsToDie = 10;
+
+fs::path named_arena_folder() {
+  const char* folder = std::getenv(kFolderVariable);
+  return folder == nullptr ? "" : folder;
+}
 
 bool is_kept(std::string_view target) {
   return std::ranges::any_of(kKeptDescriptors, [&](auto kept) { return target.starts_with(kept); });
@@ -46,16 +52,11 @@ Names open_descriptors() {
   return found;
 }
 
-// Other test programs run at the same time, so only names that carry our process id are held against a test;
-// scripts/run-tests looks at all of them when the last test has ended.
-Names shared_memory_names() {
+Names named_arenas() {
   Names found;
   std::error_code unreadable;
-  const std::string own = std::to_string(::getpid());
-  for (const auto& entry : fs::directory_iterator(kSharedMemoryFolder, unreadable)) {
-    std::string name = entry.path().filename().string();
-    if (name.starts_with(kSharedMemoryPrefix) && name.find(own) != std::string::npos)
-      found.insert(std::move(name));
+  for (const auto& entry : fs::directory_iterator(named_arena_folder(), unreadable)) {
+    found.insert(entry.path().filename().string());
   }
   return found;
 }
@@ -136,14 +137,29 @@ class LeakListener : public ::testing::EmptyTestEventListener {
   LeakGuard guard_;
 };
 
+// A folder of our own for named arenas: test programs that run at the same time do not see each other's.
+class ArenaFolder : public ::testing::Environment {
+  void SetUp() override {
+    path_ = kFolderTemplate;
+    ASSERT_NE(::mkdtemp(path_.data()), nullptr) << "no folder " << path_;
+    ::setenv(kFolderVariable, path_.c_str(), 1);
+  }
+  void TearDown() override {
+    std::error_code gone;
+    fs::remove_all(path_, gone);
+  }
+
+  std::string path_;
+};
+
 }  // namespace
 
-LeakGuard::LeakGuard() : descriptors_(open_descriptors()), shared_memory_(shared_memory_names()) {}
+LeakGuard::LeakGuard() : descriptors_(open_descriptors()), named_arenas_(named_arenas()) {}
 
 Names LeakGuard::leftovers() const {
   Names result;
   add_new(result, "descriptor", descriptors_, open_descriptors());
-  add_new(result, "shared memory", shared_memory_, shared_memory_names());
+  add_new(result, "named arena", named_arenas_, named_arenas());
   for (const pid_t pid : living_descendants()) result.insert("process " + std::to_string(pid));
   const pid_t child = unreaped_child();
   if (child == 0) result.insert("a running child");
@@ -165,6 +181,7 @@ void install_leak_guard() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   }
   ::testing::UnitTest::GetInstance()->listeners().Append(new LeakListener);
+  ::testing::AddGlobalTestEnvironment(new ArenaFolder);
 }
 
 }  // namespace polyproc::testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fails every test that leaves a child process, a descendant, a descriptor or shared memory behind.
+// Fails every test that leaves a child process, a descendant, a descriptor or a named arena behind.
 #pragma once
 
 #include <set>
@@ -20,10 +20,10 @@ class LeakGuard {
 
  private:
   std::set<std::string> descriptors_;
-  std::set<std::string> shared_memory_;
+  std::set<std::string> named_arenas_;
 };
 
-// Looks after each test of this program. Call once, after InitGoogleTest and before RUN_ALL_TESTS.
+// Looks after each test of this program, and gives its named arenas a folder of their own (POLYPROC_DIR). Call once, after InitGoogleTest and before RUN_ALL_TESTS.
 void install_leak_guard();
 
 }  // namespace polyproc::testing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The main of every test program: hands spawned children over to polyproc first, then runs the tests and looks after
-// each one whether it left a process, a descriptor or shared memory behind.
+// each one whether it left a process, a descriptor or a named arena behind.
 #include <gtest/gtest.h>
 
 #if __has_include(<polyproc/process/init.hpp>)
