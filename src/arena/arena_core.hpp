@@ -101,6 +101,8 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   void received(Entry* entry) noexcept;
   // Gives up the held reference of an entry, and the entry; the last one releases the block and what it holds.
   void release_entry(Entry* entry) noexcept;
+  // The same, keeping the entry.
+  void drop_reference(Entry* entry) noexcept;
   [[nodiscard]] std::byte* payload(std::uint64_t block, std::uint64_t bytes) const {
     return region_->bytes(block + kBlockHeaderBytes, bytes);
   }

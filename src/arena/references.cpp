@@ -98,6 +98,7 @@ Entry* ArenaCore::claim_entry() {
 }
 
 void ArenaCore::return_entry(Entry* entry) noexcept {
+  if (entry->block.load(std::memory_order_relaxed) != 0) return;  // what it holds could not be released
   std::lock_guard guard(local_);
   free_entries_.push_back(entry);  // there is room: it was taken from here
 }
@@ -118,7 +119,7 @@ std::uint64_t ArenaCore::create_in(Entry* entry, BlockKind kind, const ElementTy
     try {
       PageHeap::commit_run(*region_, place.offset / kPageSize);
     } catch (...) {
-      release_entry(entry);
+      drop_reference(entry);
       throw;
     }
   }
@@ -131,7 +132,7 @@ Holding* ArenaCore::create(BlockKind kind, const ElementType& type, std::uint64_
   try {
     create_in(entry, kind, type, bytes, zeroed);
   } catch (...) {
-    if (block_of(*entry) == 0) return_entry(entry);
+    return_entry(entry);
     throw;
   }
   return adopt_entry(entry);
@@ -241,6 +242,11 @@ void ArenaCore::will_receive(Entry* entry, std::uint64_t block, const std::atomi
 void ArenaCore::received(Entry* entry) noexcept { not_sent(entry); }
 
 void ArenaCore::release_entry(Entry* entry) noexcept {
+  drop_reference(entry);
+  return_entry(entry);
+}
+
+void ArenaCore::drop_reference(Entry* entry) noexcept {
   try {
     const std::uint64_t offset = block_of(*entry);
     bool last = false;
@@ -277,9 +283,8 @@ void ArenaCore::destroy(Entry* entry) noexcept {
       section.set(entry->block, 0);
       section.commit();
     }
-    return_entry(entry);
   } catch (const Error&) {
-    // As in release_entry.
+    // As in drop_reference.
   }
 }
 

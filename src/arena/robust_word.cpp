@@ -14,11 +14,6 @@ namespace {
 
 constexpr int kSpins = 200;
 
-// The half that holds the waiters bit and the slot; both supported machines are little-endian.
-const std::atomic<std::uint32_t>& low_half(const RobustWord& word) noexcept {
-  return reinterpret_cast<const std::atomic<std::uint32_t>&>(word.value);
-}
-
 bool spin(RobustWord& word, std::uint64_t identity) noexcept {
   if (os::usable_cpus() == 1) return false;
   for (int i = 0; i < kSpins; ++i) {
@@ -32,7 +27,7 @@ bool spin(RobustWord& word, std::uint64_t identity) noexcept {
 
 void wake_waiter(RobustWord& word) noexcept {
   POLYPROC_FAIL_POINT("robust_word.before_wake");
-  os::futex_wake(low_half(word), 1);
+  os::futex_wake(word.value, 1);
 }
 
 Claim acquire(RobustWord& word, ArenaCore& core, Deadline deadline, Patience patience) noexcept {
@@ -60,7 +55,7 @@ Claim acquire_slow(RobustWord& word, ArenaCore& core, Deadline deadline, Patienc
     if (deadline.passed()) return Claim::timed_out;
     if ((seen & kWaitersBit) == 0 && !word.value.compare_exchange_weak(seen, seen | kWaitersBit)) continue;
     POLYPROC_FAIL_POINT("robust_word.before_sleep");
-    os::futex_wait(low_half(word), static_cast<std::uint32_t>(seen | kWaitersBit), deadline.remaining(slice));
+    os::futex_wait(word.value, static_cast<std::uint32_t>(seen | kWaitersBit), deadline.remaining(slice));
     POLYPROC_FAIL_POINT("robust_word.after_sleep");
     others = kWaitersBit;
     slice = std::min(slice * 2, patience.longest);

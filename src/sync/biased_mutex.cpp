@@ -22,13 +22,9 @@ std::uint64_t now_ns() noexcept {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
-const std::atomic<std::uint32_t>& low_half(const std::atomic<std::uint64_t>& word) noexcept {
-  return reinterpret_cast<const std::atomic<std::uint32_t>&>(word);
-}
-
 }  // namespace
 
-void BiasedSection::wake_revoker() noexcept { os::futex_wake(low_half(thread_.inside), 1); }
+void BiasedSection::wake_revoker() noexcept { os::futex_wake(thread_.inside, 1); }
 
 bool BiasedSection::enter_slow(Deadline deadline) {
   const Claim claim = acquire(lock_.mutex, core_, deadline, kInternalPatience);
@@ -86,7 +82,7 @@ bool BiasedSection::revoke(Deadline deadline) {
       break;
     }
     if (deadline.passed()) return false;  // `owner` stays: the next one waits on
-    os::futex_wait(low_half(owner.inside), static_cast<std::uint32_t>(tag_), deadline.remaining(slice));
+    os::futex_wait(owner.inside, static_cast<std::uint32_t>(tag_), deadline.remaining(slice));
   }
   POLYPROC_FAIL_POINT("biased_mutex.revoked");
   const bool was_short = now_ns() - lock_.granted_at < kShortBias;

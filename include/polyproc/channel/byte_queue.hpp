@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// The queue of byte strings that every typed queue is a shell around. Any number of producers and consumers, threads
+// and processes; when put returns, the item is in shared memory; get commits its one item before it returns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <span>
+#include <string>
+
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/os/deadline.hpp>
+
+namespace polyproc::inline v0 {
+
+struct QueueState;
+struct QueueEnd;
+struct Entry;
+class BiasedSection;
+
+enum class QueueStatus { done, timed_out, shut_down };
+
+// Where get writes an item. `grow` is called outside of all locks when `capacity` is too small, and must provide at
+// least `needed` bytes or throw, in which case the item stays in the queue.
+struct QueueSink {
+  std::byte* data;
+  std::size_t capacity;
+  void (*grow)(QueueSink& sink, std::size_t needed);
+  std::size_t size = 0;  // of the item, set by get
+};
+
+// Thread-safe but for assignment and close(). All methods throw UsageError on an empty (closed, moved-from) handle.
+class POLYPROC_API ByteQueue {
+ public:
+  // `maxsize` in items, 0: as many as the arena's limit allows.
+  ByteQueue(const Arena& arena, BlockKind kind, const ElementType& type, std::uint64_t maxsize);
+  // Throws TypeMismatch when the block is another kind of queue or has other elements.
+  ByteQueue(BlockRef block, BlockKind kind, const ElementType& type);
+  ByteQueue(const Arena& arena, const std::string& name, BlockKind kind, const ElementType& type,
+            std::uint64_t maxsize);
+  ByteQueue(const ByteQueue& other) noexcept;
+  ByteQueue(ByteQueue&& other) noexcept;
+  ByteQueue& operator=(const ByteQueue& other) noexcept;
+  ByteQueue& operator=(ByteQueue&& other) noexcept;
+  ~ByteQueue() = default;
+
+  // timed_out: the queue was full (maxsize) until the deadline. Throws ArenaFull when the arena has no room for the
+  // item; the queue is as before.
+  [[nodiscard]] QueueStatus put(const void* data, std::size_t size, Deadline deadline);
+  [[nodiscard]] QueueStatus get(QueueSink& sink, Deadline deadline);
+
+  // Several items under one entrance, each framed as its length in bytes << 3 (8 bytes) and its bytes padded to a
+  // multiple of 8. Puts a leading part of the frames, at least one; `frames` is advanced over it.
+  [[nodiscard]] QueueStatus put_frames(std::span<const std::byte>& frames, Deadline deadline);
+  // Gets at most `most` items, at least one, as frames of at most buffer.size() bytes altogether. An item that does not
+  // fit into the buffer even alone is left to get(): then `used` is 0.
+  [[nodiscard]] QueueStatus get_frames(std::span<std::byte> buffer, std::size_t most, std::size_t& used,
+                                       Deadline deadline);
+
+  // The number of items at some instant during the call.
+  [[nodiscard]] std::uint64_t qsize() const;
+  [[nodiscard]] bool full() const;
+  // 0: unbounded.
+  [[nodiscard]] std::uint64_t maxsize() const;
+  // Refuses all later puts; gets go on until the queue is drained, or, when immediate, the items are dropped.
+  void shutdown(bool immediate);
+  [[nodiscard]] bool is_shut_down() const;
+
+  // Of a joinable queue. task_done throws UsageError when no open item is left.
+  void task_done();
+  [[nodiscard]] QueueStatus join(Deadline deadline, std::uint64_t& lost);
+
+  void close() noexcept;
+  [[nodiscard]] const BlockRef& block() const noexcept { return block_; }
+  friend POLYPROC_API std::ostream& operator<<(std::ostream& out, const ByteQueue& queue);
+
+ private:
+  // A ring as this process sees it. Guarded by the lock of the end that it belongs to.
+  struct RingView {
+    std::uint64_t ring = 0;
+    std::uint64_t capacity = 0;
+    std::byte* data = nullptr;
+  };
+  struct Place;
+  struct Record;
+  struct Written;
+  enum class Room { enough, ring_full, items_full, shut_down };
+
+  void bind(BlockRef block);
+  QueueState& state() const;
+  void make_first_ring();
+  [[nodiscard]] std::uint64_t make_ring(Entry* entry, std::uint64_t capacity);
+  const RingView& view(RingView& known, std::uint64_t ring) const;
+  void restore_after_death(const BiasedSection& section) const;
+
+  [[nodiscard]] Room find_room(std::uint64_t need, Place& place);
+  [[nodiscard]] Room refresh_room(std::uint64_t need, Place& place);
+  [[nodiscard]] std::uint64_t head_in(std::uint64_t ring) const noexcept;
+  void follow_new_ring(Place& place, Entry* entry, std::uint64_t ring);
+  void publish(const Place& place, const Written& written) noexcept;
+  template <class Write>
+  QueueStatus put_record(std::uint64_t need, Deadline deadline, Write write);
+  QueueStatus put_message(const void* data, std::size_t size, Deadline deadline);
+  [[nodiscard]] bool poll_for_ring_space(std::uint64_t ring) const;
+
+  [[nodiscard]] bool find_record(Record& record);
+  void take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items);
+  [[nodiscard]] std::uint64_t copy_frames(const Record& record, std::span<std::byte> buffer, std::size_t most,
+                                          std::size_t& used);
+  void wake_putters(std::uint64_t items) const noexcept;
+  void wake_getters(std::uint64_t items) const noexcept;
+
+  [[nodiscard]] QueueStatus wait_for_item(Deadline deadline, bool& polled) const;
+  [[nodiscard]] QueueStatus wait_for_room(Deadline deadline, bool& polled) const;
+  [[nodiscard]] bool has_item() const noexcept;
+  [[nodiscard]] bool has_room(std::uint64_t items) const noexcept;
+  void drop_all();
+
+  void settle_dead() const;
+  [[nodiscard]] std::uint64_t own_open_items() const;
+
+  BlockRef block_;
+  QueueState* state_ = nullptr;
+  ArenaCore* core_ = nullptr;
+  RingView put_view_;
+  RingView get_view_;
+};
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// How items of a queue become bytes: trivially copyable types as they are, strings and vectors of such by their
+// elements.
+#pragma once
+
+#include <concepts>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <polyproc/channel/byte_queue.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/shared/element_format.hpp>
+
+namespace polyproc::inline v0 {
+
+// Customisation point. `Argument` is what put takes; `bytes` gives its bytes; `Receiver` is a QueueSink that builds a
+// T from them: `Receiver r; queue.get(r, ...); T item = std::move(r).item();`
+template <class T>
+struct QueueItem;
+
+namespace detail {
+
+// For items of any length: a small buffer on the stack first, then the item's own memory.
+template <class T>
+class RangeReceiver : public QueueSink {
+ public:
+  RangeReceiver() noexcept
+      : QueueSink{.data = small_, .capacity = sizeof small_, .grow = &RangeReceiver::grow_item} {}
+  RangeReceiver(const RangeReceiver&) = delete;
+  RangeReceiver& operator=(const RangeReceiver&) = delete;
+
+  [[nodiscard]] T item() && {
+    if (size % kElement != 0)
+      throw CorruptArena(
+          fmt::format("queue: an item of {} bytes is no sequence of elements of {}", size, kElement));
+    if (data == small_)
+      item_.resize(0), append_small();
+    else
+      item_.resize(size / kElement);
+    return std::move(item_);
+  }
+
+ private:
+  using Element = typename T::value_type;
+  static constexpr std::size_t kElement = sizeof(Element);
+
+  void append_small() {
+    item_.resize(size / kElement);
+    if (size != 0) std::memcpy(item_.data(), small_, size);
+  }
+  static void grow_item(QueueSink& sink, std::size_t needed) {
+    auto& self = static_cast<RangeReceiver&>(sink);
+    self.item_.resize((needed + kElement - 1) / kElement);
+    self.data = reinterpret_cast<std::byte*>(self.item_.data());
+    self.capacity = self.item_.size() * kElement;
+  }
+
+  T item_;
+  alignas(8) std::byte small_[2048];
+};
+
+template <class T>
+class ValueReceiver : public QueueSink {
+ public:
+  ValueReceiver() noexcept
+      : QueueSink{.data = place_, .capacity = sizeof(T), .grow = &ValueReceiver::refuse} {}
+  ValueReceiver(const ValueReceiver&) = delete;
+  ValueReceiver& operator=(const ValueReceiver&) = delete;
+
+  [[nodiscard]] T item() && {
+    if (size != sizeof(T)) refuse(*this, size);
+    return *std::launder(reinterpret_cast<T*>(place_));  // T is an implicit-lifetime type
+  }
+
+ private:
+  [[noreturn]] static void refuse(QueueSink& /*sink*/, std::size_t needed) {
+    throw CorruptArena(fmt::format("queue: an item of {} bytes where each has {}", needed, sizeof(T)));
+  }
+  alignas(T) std::byte place_[sizeof(T)];
+};
+
+template <Shareable T>
+inline constexpr FormatText kSequenceFormat = [] {
+  FormatText text;
+  text.add("[]");
+  add_format<T>(text);
+  return text;
+}();
+
+}  // namespace detail
+
+template <Shareable T>
+struct QueueItem<T> {
+  using Argument = const T&;
+  using Receiver = detail::ValueReceiver<T>;
+  static constexpr ElementType type() noexcept { return element_type<T>(); }
+  static std::span<const std::byte> bytes(const T& item) noexcept {
+    return std::as_bytes(std::span(&item, 1));
+  }
+};
+
+template <>
+struct QueueItem<std::string> {
+  using Argument = std::string_view;
+  using Receiver = detail::RangeReceiver<std::string>;
+  static constexpr ElementType type() noexcept { return {"s", 0, 1}; }
+  static std::span<const std::byte> bytes(std::string_view item) noexcept {
+    return std::as_bytes(std::span(item));
+  }
+};
+
+template <Shareable T>
+requires(!std::same_as<T, bool>) struct QueueItem<std::vector<T>> {
+  using Argument = std::span<const T>;
+  using Receiver = detail::RangeReceiver<std::vector<T>>;
+  static constexpr ElementType type() noexcept { return {detail::kSequenceFormat<T>.view(), 0, alignof(T)}; }
+  static std::span<const std::byte> bytes(std::span<const T> item) noexcept { return std::as_bytes(item); }
+};
+
+template <class T>
+concept Queueable = requires(typename QueueItem<T>::Argument item) {
+  { QueueItem<T>::bytes(item) } -> std::convertible_to<std::span<const std::byte>>;
+  { QueueItem<T>::type() } -> std::same_as<ElementType>;
+};
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Waiting at a queue's ends. Nobody holds a lock while it waits.
+//
+// QueueEnd::sleepers: announcements << 1 | 1 when somebody may sleep on it. Who is about to sleep announces itself
+// (the word changes and its lowest bit is set), runs a membarrier, looks once more, and sleeps on the value it wrote.
+// Who has published loads the word without a fence of its own: either it sees the announcement, or the sleeper's last
+// look saw what was published. It wakes one sleeper per item; when the kernel finds none, it clears the bit, unless
+// somebody has announced itself since.
+//
+// Deaths. A wake-up that a killed process carried, as waker or as woken, is lost; every sleeper looks again after
+// kSlice, and each later publication wakes another one while the bit is set. A dead sleeper leaves the bit, which costs
+// one needless wake-up.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include <polyproc/channel/byte_queue.hpp>
+#include <polyproc/os/fail_point.hpp>
+
+#include "channel/queue_state.hpp"
+#include "channel/queue_wait.hpp"
+#include "os/cpu.hpp"
+#include "os/futex.hpp"
+#include "os/membarrier.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr std::chrono::milliseconds kSlice{50};
+constexpr std::chrono::microseconds kPoll{20};
+constexpr std::uint64_t kPollForSpaceLooks = 64;
+
+void wake_slow(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
+  POLYPROC_FAIL_POINT("queue.before_wake");
+  const int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
+  if (os::futex_wake(sleepers, most) < most) sleepers.compare_exchange_strong(seen, seen & ~1u);
+}
+
+bool peer_runs_elsewhere(const QueueEnd& peer) noexcept {
+  return os::usable_cpus() > 1 && peer.cpu.load(std::memory_order_relaxed) != os::current_cpu();
+}
+
+// Looks again and again for a short time, ever less often: a look takes the other end's line away from it.
+template <class Ready>
+bool poll(Ready ready) noexcept {
+  const auto end = std::chrono::steady_clock::now() + kPoll;
+  for (int pauses = 1;; pauses = std::min(pauses * 2, 16)) {
+    if (ready()) return true;
+    for (int i = 0; i < pauses; ++i) os::cpu_relax();
+    if (pauses == 16 && std::chrono::steady_clock::now() >= end) return false;
+  }
+}
+
+}  // namespace
+
+void wake_sleepers(std::atomic<std::uint32_t>& sleepers, bool fenced, std::uint64_t count) noexcept {
+  if (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
+  const std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
+  if ((seen & 1) != 0) [[unlikely]]
+    wake_slow(sleepers, seen, count);
+}
+
+std::uint32_t announce_sleeper(std::atomic<std::uint32_t>& sleepers, bool fenced) noexcept {
+  std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
+  while (!sleepers.compare_exchange_weak(seen, (seen + 2) | 1)) {
+  }
+  if (fenced)
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  else
+    os::global_membarrier();
+  POLYPROC_FAIL_POINT("queue.sleeper_announced");
+  return (seen + 2) | 1;
+}
+
+void sleep_announced(const std::atomic<std::uint32_t>& sleepers, std::uint32_t announced,
+                     Deadline deadline) noexcept {
+  os::futex_wait(sleepers, announced, deadline.remaining(kSlice));
+  POLYPROC_FAIL_POINT("queue.sleeper_woken");
+}
+
+void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
+  wake_sleepers(state_->get.sleepers, core_->header().fenced != 0, items);
+}
+
+void ByteQueue::wake_putters(std::uint64_t items) const noexcept {
+  wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
+}
+
+bool ByteQueue::has_item() const noexcept { return state_->put.items() != state_->get.items(); }
+
+bool ByteQueue::has_room(std::uint64_t items) const noexcept {
+  const std::uint64_t got = state_->get.items();  // before the puts, so that the size is not underrated
+  const std::uint64_t size = state_->put.items() - got;
+  return size < state_->maxsize && state_->maxsize - size >= items;
+}
+
+QueueStatus ByteQueue::wait_for_item(Deadline deadline, bool& polled) const {
+  if (has_item()) return QueueStatus::done;
+  // In this order: what was put before the shutdown is still to be had.
+  if (is_shut_down()) return has_item() ? QueueStatus::done : QueueStatus::shut_down;
+  if (deadline.passed()) return QueueStatus::timed_out;
+  QueueEnd& get = state_->get;
+  note_current_cpu(get);
+  if (!std::exchange(polled, true) && peer_runs_elsewhere(state_->put) && poll([&] { return has_item(); })) {
+    return QueueStatus::done;
+  }
+  const std::uint32_t announced = announce_sleeper(get.sleepers, core_->header().fenced != 0);
+  if (!has_item() && !is_shut_down()) sleep_announced(get.sleepers, announced, deadline);
+  return QueueStatus::done;
+}
+
+QueueStatus ByteQueue::wait_for_room(Deadline deadline, bool& polled) const {
+  if (has_room(1)) return QueueStatus::done;
+  if (is_shut_down()) return QueueStatus::shut_down;
+  if (deadline.passed()) return QueueStatus::timed_out;
+  QueueEnd& put = state_->put;
+  note_current_cpu(put);
+  // While polling, a part of the queue is waited for, else both ends go in lockstep, one item at a time.
+  const std::uint64_t plenty = std::max<std::uint64_t>(1, state_->maxsize / 8);
+  if (!std::exchange(polled, true) && peer_runs_elsewhere(state_->get) &&
+      poll([&] { return has_room(plenty); })) {
+    return QueueStatus::done;
+  }
+  const std::uint32_t announced = announce_sleeper(put.sleepers, core_->header().fenced != 0);
+  if (!has_room(1) && !is_shut_down()) sleep_announced(put.sleepers, announced, deadline);
+  return QueueStatus::done;
+}
+
+// A ring is full, and another one would be made. Worth a moment's patience while a consumer is at work in it: reused
+// memory is faster than more of it.
+bool ByteQueue::poll_for_ring_space(std::uint64_t ring) const {
+  if (!peer_runs_elsewhere(state_->get)) return false;
+  const std::uint64_t before = state_->get.items();
+  for (std::uint64_t i = 0; i < kPollForSpaceLooks; ++i) os::cpu_relax();
+  if (state_->get.items() == before) return false;
+  const std::uint64_t head = head_in(ring);
+  const std::uint64_t plenty = kFirstRing / 8;
+  return poll([&] { return head_in(ring) >= head + plenty; });
+}
+
+}  // namespace polyproc::inline v0
