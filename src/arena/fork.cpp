@@ -30,6 +30,8 @@ Registry& registry() {
   return one;
 }
 
+thread_local constinit ForkRecord* fork_record = nullptr;
+
 void before_fork() {
   lock_family_for_fork();
   Registry& all = registry();
@@ -88,6 +90,8 @@ std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept {
   return find([&](const ArenaCore& core) { return core.header().id == arena; });
 }
 
+void record_forks(ForkRecord* record) noexcept { fork_record = record; }
+
 void ArenaCore::before_fork() noexcept {
   local_.lock();
   try {
@@ -96,8 +100,10 @@ void ArenaCore::before_fork() noexcept {
     blocks.reserve(holdings_.size());
     for (const auto& [offset, holding] : holdings_) blocks.push_back(offset);
     embryo_ = prepare_child(blocks);
+    if (fork_record != nullptr) fork_record->embryos.push_back({weak_from_this(), embryo_.identity});
   } catch (const std::exception&) {
     embryo_ = {};  // the child says so when it first uses the arena (throw_unattached)
+    if (fork_record != nullptr) fork_record->failure = std::current_exception();
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -15,5 +16,17 @@ void register_core(const std::shared_ptr<ArenaCore>& core);
 [[nodiscard]] std::shared_ptr<ArenaCore> find_core(std::uint64_t serial) noexcept;
 // By the arena's id; null when this process is not attached to it.
 [[nodiscard]] std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept;
+
+// What fork() did for a child, for whoever will see the child's end and then recovers what it held.
+struct ForkRecord {
+  struct Embryo {
+    std::weak_ptr<ArenaCore> core;
+    std::uint64_t identity;
+  };
+  std::vector<Embryo> embryos;
+  std::exception_ptr failure;  // why an arena had no place for the child, which then is not attached to it
+};
+// Until it is called with null, forks of the calling thread are written down in `record`, on both sides.
+void record_forks(ForkRecord* record) noexcept;
 
 }  // namespace polyproc::inline v0

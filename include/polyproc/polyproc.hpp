@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Everything a program needs, in one include.
+#pragma once
+
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/channel/queue.hpp>
+#include <polyproc/os/config.hpp>
+#include <polyproc/os/deadline.hpp>
+#include <polyproc/os/diagnostics.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/process/context.hpp>
+#include <polyproc/process/current.hpp>
+#include <polyproc/process/exit.hpp>
+#include <polyproc/process/init.hpp>
+#include <polyproc/process/process.hpp>
+#include <polyproc/process/start_method.hpp>
+#include <polyproc/process/transfer.hpp>
+#include <polyproc/shared/array.hpp>
+#include <polyproc/shared/value.hpp>
+#include <polyproc/sync/lock.hpp>

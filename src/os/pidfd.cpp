@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "os/pidfd.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+
+#include <polyproc/os/error.hpp>
+
+namespace polyproc::inline v0::os {
+namespace {
+
+constexpr std::chrono::hours kLongestSleep{1};
+
+timespec to_timespec(std::chrono::nanoseconds duration) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  return {static_cast<std::time_t>(seconds.count()), static_cast<long>((duration - seconds).count())};
+}
+
+}  // namespace
+
+std::optional<Fd> open_pidfd(pid_t pid) {
+  const long fd = ::syscall(SYS_pidfd_open, pid, 0);  // close-on-exec by itself
+  if (fd >= 0) return Fd(static_cast<int>(fd));
+  if (errno == ESRCH) return std::nullopt;
+  throw_os_error(errno, "pidfd_open", "a process");
+}
+
+bool wait_for_end(int pidfd, Deadline deadline) {
+  pollfd ended{pidfd, POLLIN, 0};
+  for (;;) {
+    const timespec left = to_timespec(deadline.remaining(kLongestSleep));
+    const int count = ::ppoll(&ended, 1, &left, nullptr);
+    if (count > 0) return true;
+    if (count < 0 && errno != EINTR) throw_os_error(errno, "poll", "a process");
+    if (deadline.passed()) return false;
+  }
+}
+
+bool send_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0) return true;
+  if (errno == ESRCH) return false;
+  throw_os_error(errno, "sending a signal", "a process");
+}
+
+Fd open_ended() {
+  return Fd(checked("eventfd", "a process that has ended", [] { return ::eventfd(1, EFD_CLOEXEC); }));
+}
+
+}  // namespace polyproc::inline v0::os

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "process/bootstrap.hpp"
+
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <typeinfo>
+
+#include <fmt/format.h>
+#include <polyproc/os/diagnostics.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/process/exit.hpp>
+
+#include "process/child_table.hpp"
+#include "process/this_process.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+std::string current_exception_type() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  if (type == nullptr) return "foreign exception";
+  const std::unique_ptr<char, void (*)(void*)> readable(
+      abi::__cxa_demangle(type->name(), nullptr, nullptr, nullptr), std::free);
+  return readable ? readable.get() : type->name();
+}
+
+// Inside a handler.
+void report(const char* what) noexcept {
+  try {
+    os::diagnose(fmt::format("Process {} (pid {}): uncaught {}{}{}", this_process().role.name, ::getpid(),
+                             current_exception_type(), what != nullptr ? ": " : "",
+                             what != nullptr ? what : ""));
+  } catch (...) {  // NOLINT: no memory for the message
+    os::diagnose("a child process ends by an uncaught exception");
+  }
+}
+
+}  // namespace
+
+int run_child(const std::function<void()>& function) noexcept {
+  int code = 0;
+  try {
+    function();
+  } catch (const ProcessExit& exit) {
+    code = exit.code();
+  } catch (const std::exception& error) {
+    report(error.what());
+    code = kExitFailed;
+  } catch (...) {
+    report(nullptr);
+    code = kExitFailed;
+  }
+  finish_children();
+  flush_stdio();
+  return code;
+}
+
+void flush_stdio() noexcept {
+  try {
+    std::cout.flush();
+    std::wcout.flush();
+    std::clog.flush();
+  } catch (...) {  // NOLINT: only when the stream was told to throw
+  }
+  // A thread that waits for input holds the lock of stdin, and flushing all streams would wait for it.
+  if (::ftrylockfile(stdin) == 0) {
+    ::funlockfile(stdin);
+    std::fflush(nullptr);
+  } else {
+    std::fflush(stdout);
+    std::fflush(stderr);
+  }
+}
+
+void exit_process(int code) {
+  if (!this_process().child)
+    throw UsageError("exit_process: this process was not started by a Process; use std::exit");
+  throw ProcessExit(code);
+}
+
+}  // namespace polyproc::inline v0

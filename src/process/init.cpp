@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// A spawned child begins here: it takes the place in the family's arena that its parent made for it, and makes the call
+// that it was started for.
+#include <polyproc/process/init.hpp>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/os/diagnostics.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/process/exit.hpp>
+#include <polyproc/process/target.hpp>
+
+#include "arena/arena_core.hpp"
+#include "arena/create.hpp"
+#include "process/bootstrap.hpp"
+#include "process/launch.hpp"
+#include "process/life_line.hpp"
+#include "process/program.hpp"
+#include "process/spawn_message.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+os::Fd take_over(int fd) {
+  os::checked("fcntl", "a descriptor from the parent", [&] { return ::fcntl(fd, F_SETFD, FD_CLOEXEC); });
+  return os::Fd(fd);
+}
+
+// /proc/self/exe has left "exe" as the name that ps shows.
+void restore_name(const char* argv0) noexcept {
+  const char* slash = std::strrchr(argv0, '/');
+  ::prctl(PR_SET_NAME, slash != nullptr ? slash + 1 : argv0);
+}
+
+void join_family_of(const SpawnCommand& command) {
+  auto core = ArenaCore::attach_as(open_region(take_over(command.arena_fd), "anonymous arena", false),
+                                   command.identity);
+  join_family(std::move(core));
+}
+
+// The message is given up when it has been read.
+std::unique_ptr<ProcessTarget> receive_call(const SpawnCommand& command) {
+  join_family_of(command);
+  const BlockRef message = BlockRef::open(command.message, BlockKind::process_message, {});
+  Decoder in({message.data(), message.size()});
+  become(read_role(in));
+  if (const std::uint64_t life_line = in.read_count(); life_line != 0)
+    die_with_parent(take_over(static_cast<int>(life_line) - 1));
+  const auto decode = reinterpret_cast<DecodeTarget>(in.read_function());
+  auto target = decode(in);
+  Arena::family().core().drop_unadopted();
+  return target;
+}
+
+}  // namespace
+
+Program& own_program() noexcept {
+  static Program& one = *new Program;
+  return one;
+}
+
+bool spawn_is_possible() noexcept { return own_program().initialised; }
+
+void init(int argc, char* const* argv) {
+  Program& program = own_program();
+  program.argv0 = argc > 0 ? argv[0] : "";
+  program.initialised = true;
+  const auto command = argc == 2 ? SpawnCommand::parse(argv[1]) : std::nullopt;
+  if (!command) return;
+  restore_name(argv[0]);
+  std::exit(run_child([&] { receive_call(*command)->run(); }));
+}
+
+}  // namespace polyproc::inline v0

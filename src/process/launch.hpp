@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The two ways in which a child comes into being. Both leave nothing behind when they throw.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <vector>
+
+#include <polyproc/arena/block_ref.hpp>
+#include <polyproc/os/fd.hpp>
+#include <polyproc/process/target.hpp>
+
+#include "arena/fork.hpp"
+#include "process/life_line.hpp"
+#include "process/this_process.hpp"
+
+namespace polyproc::inline v0 {
+
+// A child that runs, and what is kept for it until it has ended.
+struct Launched {
+  pid_t pid = 0;
+  os::Fd sentinel;
+  bool collected = false;  // it has ended, and somebody else has its exit code
+  std::vector<ForkRecord::Embryo> embryos;
+  std::vector<BlockRef> kept;  // arguments in named arenas: the child has to find them
+  std::shared_ptr<LifeLine> life_line;
+};
+
+// Does not return in the child.
+[[nodiscard]] Launched launch_by_fork(ProcessTarget& target, const ChildRole& role);
+[[nodiscard]] Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role);
+// Set by init(): spawned children will be caught.
+[[nodiscard]] bool spawn_is_possible() noexcept;
+
+// Returns to the arenas what a child held that has ended.
+void recover_after(const std::vector<ForkRecord::Embryo>& embryos) noexcept;
+
+// A descriptor opened ahead, so that the one for the child cannot be missing once the child runs.
+class SentinelReserve {
+ public:
+  SentinelReserve();
+  // Ends the child, and throws, when the system refuses after all.
+  void open_for(Launched& child);
+
+ private:
+  os::Fd spare_;
+};
+
+// Waits for a child that is to end, or has: it is not heard of again.
+void discard(pid_t pid) noexcept;
+
+}  // namespace polyproc::inline v0

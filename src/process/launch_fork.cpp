@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// The child continues on the stack of the thread that forked, and ends there by _exit.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/os/diagnostics.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/process/exit.hpp>
+
+#include "process/bootstrap.hpp"
+#include "process/child_table.hpp"
+#include "process/launch.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+std::size_t count_other_threads() noexcept {
+  struct stat folder {};
+  if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 3) return 0;
+  return folder.st_nlink - 3;  // a link for each thread, and two of its own
+}
+
+void warn_of_threads(const std::string& name) {
+  const std::size_t others = count_other_threads();
+  if (others == 0) return;
+  os::diagnose(fmt::format(
+      "polyproc: {} is forked while {} other thread{} run{}: the child may hang on a lock that one of "
+      "them held; start processes before threads, or use the start method spawn",
+      name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
+}
+
+[[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line) noexcept {
+  become(role);
+  ::_exit(run_child([&] {
+    if (life_line) die_with_parent(std::move(life_line));
+    target.run();
+  }));
+}
+
+// The child saw the same record, and has ended without running anything.
+[[noreturn]] void fail(pid_t child, const ForkRecord& record) {
+  discard(child);
+  recover_after(record.embryos);
+  std::rethrow_exception(record.failure);
+}
+
+}  // namespace
+
+Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
+  Launched child;
+  os::Fd reading_end;
+  if (role.daemon) {
+    child.life_line = life_line();
+    reading_end = child.life_line->reading_end();
+  }
+  SentinelReserve reserve;
+  warn_of_threads(role.name);
+  flush_stdio();
+  ForkRecord record;
+  record_forks(&record);
+  child.pid = ::fork();
+  const int error = errno;
+  record_forks(nullptr);
+  if (child.pid == 0) {
+    if (record.failure) ::_exit(kExitFailed);
+    run_forked(target, role, std::move(reading_end));
+  }
+  if (child.pid < 0) {
+    recover_after(record.embryos);
+    os::throw_os_error(error, "fork", role.name);
+  }
+  if (record.failure) fail(child.pid, record);
+  child.embryos = std::move(record.embryos);
+  reserve.open_for(child);
+  return child;
+}
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The child is this program started anew from /proc/self/exe, which leads to the running image also when its file was
+// replaced or deleted.
+#include <spawn.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/os/error.hpp>
+
+#include "arena/arena_core.hpp"
+#include "process/child_table.hpp"
+#include "process/launch.hpp"
+#include "process/program.hpp"
+#include "process/spawn_message.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr const char* kProgram = "/proc/self/exe";
+
+class FileActions {
+ public:
+  FileActions() { check(::posix_spawn_file_actions_init(&actions_)); }
+  FileActions(const FileActions&) = delete;
+  FileActions& operator=(const FileActions&) = delete;
+  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
+  // Onto its own number: only clears close-on-exec, in the child alone, and can hit no other descriptor.
+  void keep_open(int fd) { check(::posix_spawn_file_actions_adddup2(&actions_, fd, fd)); }
+  [[nodiscard]] const posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
+
+ private:
+  static void check(int error) {
+    if (error != 0) os::throw_os_error(error, "posix_spawn_file_actions", "a child process");
+  }
+  posix_spawn_file_actions_t actions_{};
+};
+
+BlockRef make_message(const Encoder& call) {
+  const auto bytes = call.bytes();
+  auto block = BlockRef::create(Arena::family(), BlockKind::process_message, {}, bytes.size(), false);
+  std::memcpy(block.data(), bytes.data(), bytes.size());
+  return block;
+}
+
+std::vector<std::uint64_t> offsets_of(std::span<const BlockRef> blocks, const BlockRef& message) {
+  std::vector<std::uint64_t> offsets{message.handle().offset};
+  for (const BlockRef& block : blocks) offsets.push_back(block.handle().offset);
+  return offsets;
+}
+
+pid_t spawn(const SpawnCommand& command, const FileActions& actions, const std::string& name) {
+  std::string program = own_program().argv0;
+  std::string marker = command.to_argument();
+  std::array<char*, 3> arguments{program.data(), marker.data(), nullptr};
+  pid_t child = 0;
+  const int error = ::posix_spawn(&child, kProgram, actions.get(), nullptr, arguments.data(), environ);
+  if (error != 0) os::throw_os_error(error, fmt::format("starting {} by spawn", name), kProgram);
+  return child;
+}
+
+}  // namespace
+
+Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role) {
+  Launched child;
+  os::Fd reading_end;
+  if (role.daemon) {
+    child.life_line = life_line();
+    reading_end = child.life_line->reading_end();
+  }
+  Encoder call;
+  write_role(call, role);
+  call.write_count(static_cast<std::uint64_t>(reading_end.get() + 1));
+  target.encode(call);
+  child.kept = call.named_blocks();
+  const BlockRef message = make_message(call);
+
+  SentinelReserve reserve;
+  ArenaCore& core = Arena::family().core();
+  try {
+    const auto no_forks = hold_off_forks();
+    const Embryo embryo = core.prepare_child(offsets_of(call.family_blocks(), message));
+    child.embryos.push_back({core.weak_from_this(), embryo.identity});
+    FileActions actions;
+    actions.keep_open(embryo.fd.get());
+    if (reading_end) actions.keep_open(reading_end.get());
+    child.pid = spawn({embryo.fd.get(), embryo.identity, message.handle()}, actions, role.name);
+  } catch (...) {
+    recover_after(child.embryos);
+    throw;
+  }
+  reserve.open_for(child);
+  return child;
+}
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// A child process as its parent keeps it: shared by the Process, by what active_children gives out, and, while it
+// runs, by the table of children.
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <polyproc/os/deadline.hpp>
+#include <polyproc/os/fd.hpp>
+#include <polyproc/process/process.hpp>
+
+#include "process/launch.hpp"
+
+namespace polyproc::inline v0 {
+
+class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
+ public:
+  ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options);
+
+  void start();
+  void close();
+  void set_name(std::string name);
+  void set_daemon(bool daemon);
+  [[nodiscard]] std::string name() const;
+  [[nodiscard]] bool daemon() const;
+  [[nodiscard]] std::optional<pid_t> pid() const;
+  [[nodiscard]] bool is_alive() const;
+  [[nodiscard]] int sentinel() const;
+  void send(int signal) const;
+  [[nodiscard]] bool join(Deadline deadline) const;
+  // Collects the child when it has ended.
+  [[nodiscard]] std::optional<int> exitcode() const;
+  // The same for the table of children.
+  [[nodiscard]] bool is_over() const;
+
+ private:
+  [[nodiscard]] bool is_self() const noexcept;
+  [[nodiscard]] bool is_ours() const noexcept;
+  // Each throws UsageError, naming the act; with the lock held.
+  [[nodiscard]] std::unique_lock<std::mutex> lock_for(std::string_view act) const;
+  void require_not_started(std::string_view act) const;
+  void require_started(std::string_view act) const;
+  [[nodiscard]] ChildRole role() const;
+  void collect() const;
+  void ended(int code) const;
+
+  const pid_t maker_;
+  const std::string path_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::string name_;
+  bool daemon_;
+  std::optional<StartMethod> method_;
+  std::unique_ptr<ProcessTarget> target_;  // until it is started
+  bool closed_ = false;
+  pid_t pid_ = 0;                     // 0: not started
+  std::shared_ptr<os::Fd> sentinel_;  // shared with who waits on it
+  // Seeing that the child has ended changes nothing for the caller.
+  mutable std::optional<int> exit_;
+  mutable Launched kept_;
+};
+
+}  // namespace polyproc::inline v0

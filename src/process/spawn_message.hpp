@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// What a spawned child is told. Its command line names its place in the family's arena and a block there, of kind
+// process_message: the child's role, the descriptor of its life line, an entry function, and what that reads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <polyproc/arena/handle.hpp>
+#include <polyproc/process/transfer.hpp>
+
+#include "process/this_process.hpp"
+
+namespace polyproc::inline v0 {
+
+// The child's second argument: --polyproc-child=<descriptor of the arena>,<identity>,<arena>,<offset>,<generation>
+struct SpawnCommand {
+  int arena_fd = -1;
+  std::uint64_t identity = 0;  // the child's process slot
+  Handle message;
+
+  [[nodiscard]] std::string to_argument() const;
+  [[nodiscard]] static std::optional<SpawnCommand> parse(const char* argument);
+};
+
+void write_role(Encoder& out, const ChildRole& role);
+[[nodiscard]] ChildRole read_role(Decoder& in);
+
+}  // namespace polyproc::inline v0
