@@ -135,8 +135,10 @@ ArenaStats Arena::stats() const {
 
 std::size_t Arena::recover() const {
   const std::size_t dead = core_->recover();
-  Transaction section(*core_);
-  PageHeap(section).give_back_all();
+  for (bool more = true; more;) {
+    Transaction section(*core_);
+    more = PageHeap(section).give_back_some(true);
+  }
   return dead;
 }
 

@@ -14,7 +14,9 @@ namespace {
 // Up to this many pages are reserved inside the critical section: one system call of some ten microseconds.
 constexpr std::uint64_t kStepPages = 64;
 // Free memory that is kept for reuse: this much, or half of what is in use.
-constexpr std::uint64_t kKeepWarmPages = 512;
+constexpr std::uint64_t kKeepWarmPages = 700;
+// Pages given back in one critical section: one system call of some ten microseconds.
+constexpr std::uint64_t kGivePages = 256;
 
 unsigned order_for(std::uint64_t pages) { return static_cast<unsigned>(std::bit_width(pages - 1)); }
 std::uint64_t pages_in(unsigned order) { return std::uint64_t{1} << order; }
@@ -165,22 +167,34 @@ void PageHeap::insert_merged(std::uint64_t page, unsigned order, std::uint64_t c
   push(page, order, committed);
 }
 
-std::uint64_t PageHeap::give_back_all() {
+bool PageHeap::has_surplus(const Region& region) noexcept {
+  ArenaHeader& header = region.header();
+  const std::uint64_t warm = std::atomic_ref(header.warm_pages).load(std::memory_order_relaxed);
+  const std::uint64_t all = std::atomic_ref(header.accounted_pages).load(std::memory_order_relaxed);
+  return warm > std::max(kKeepWarmPages, all > warm ? (all - warm) / 2 : 0);
+}
+
+// From the end of the largest warm run: small ones are likelier to be wanted again.
+bool PageHeap::give_back_some(bool all) {
+  const Region& region = section_.region();
   ArenaHeader& header = section_.header();
-  std::uint64_t given = 0;
-  for (std::uint32_t head : header.free_runs) {
-    for (std::uint64_t page = head; page != 0; page = section_.region().page(page).next) {
-      PageDescriptor& run = section_.region().page(page);
-      const std::uint64_t pages = run.committed;
-      if (pages == 0 || !section_.region().punch(page * kPageSize, pages * kPageSize)) continue;
-      section_.set(run.committed, 0);
-      section_.set(header.accounted_pages, header.accounted_pages - pages);
-      section_.set(header.warm_pages, header.warm_pages - pages);
-      section_.commit();
-      given += pages;
-    }
+  if (!all && !has_surplus(region)) return false;
+  for (unsigned order = kOrders; order-- > 0;) {
+    const std::uint32_t page = header.free_runs[order];
+    if (page == 0 || region.page(page).committed == 0) continue;  // warm runs stand first
+    PageDescriptor& run = region.page(page);
+    const std::uint64_t pages = std::min<std::uint64_t>(run.committed, kGivePages);
+    const std::uint64_t rest = run.committed - pages;
+    if (!region.punch((page + rest) * kPageSize, pages * kPageSize)) return false;
+    POLYPROC_FAIL_POINT("page_heap.punched");
+    section_.set(header.accounted_pages, header.accounted_pages - pages);
+    section_.set(header.warm_pages, header.warm_pages - pages);
+    unlink(page);
+    push(page, order, rest);
+    section_.commit();
+    return true;
   }
-  return given;
+  return false;
 }
 
 void PageHeap::commit_run(const Region& region, std::uint64_t page) {
@@ -188,20 +202,6 @@ void PageHeap::commit_run(const Region& region, std::uint64_t page) {
   region.commit((page + run.committed) * kPageSize, (run.accounted - run.committed) * kPageSize);
   POLYPROC_FAIL_POINT("page_heap.reserved");
   std::atomic_ref(run.committed).store(run.accounted, std::memory_order_release);
-}
-
-void PageHeap::give_back(const Region& region, std::uint64_t page) noexcept {
-  ArenaHeader& header = region.header();
-  PageDescriptor& run = region.page(page);
-  const std::uint64_t warm = std::atomic_ref(header.warm_pages).load(std::memory_order_relaxed);
-  const std::uint64_t all = std::atomic_ref(header.accounted_pages).load(std::memory_order_relaxed);
-  const std::uint64_t used = all > warm + run.committed ? all - warm - run.committed : 0;
-  if (warm + run.committed <= std::max(kKeepWarmPages, used / 2)) return;
-  // Punched first, marked second: a run said to be a hole must read as zeros. The first page stays: it holds the header
-  // of the block that is being released.
-  if (run.committed <= 1 || !region.punch((page + 1) * kPageSize, (run.committed - 1) * kPageSize)) return;
-  POLYPROC_FAIL_POINT("page_heap.punched");
-  std::atomic_ref(run.committed).store(1, std::memory_order_release);
 }
 
 }  // namespace polyproc::inline v0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs of pages: a buddy allocator over the arena's address space. Address space is plentiful and memory is not, so
 // a run of 2^order pages has memory behind only its first `committed` pages. Free runs that have memory ("warm") are
-// reused first; what is too much is given back by the callers (give_back).
+// reused first; callers give back what is too much (give_back_some).
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,14 @@ class PageHeap {
   [[nodiscard]] Run allocate(std::uint64_t pages, PageState use);
   void release(std::uint64_t page);
 
-  // Takes the memory of every free run away; returns the number of pages.
-  std::uint64_t give_back_all();
+  // Is more free memory kept for reuse than is worth it?
+  [[nodiscard]] static bool has_surplus(const Region& region) noexcept;
+  // Gives a bounded amount of free memory back to the system; false when there is none (or, unless `all`, no surplus).
+  // To be repeated, each time in a critical section of its own.
+  bool give_back_some(bool all);
 
   // Outside a critical section, by the owner of a run of `pages`: puts memory behind it.
   static void commit_run(const Region& region, std::uint64_t page);
-  // Outside a critical section, by the owner of a run that is about to be released: gives its memory back when the
-  // free memory kept for reuse is plenty.
-  static void give_back(const Region& region, std::uint64_t page) noexcept;
 
  private:
   [[nodiscard]] std::uint64_t take(unsigned order);

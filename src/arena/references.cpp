@@ -51,6 +51,13 @@ void write_type(BlockHeader& block, const ElementType& type) {
   block.element_align = type.align;
 }
 
+void give_back(ArenaCore& core, bool all) {
+  for (bool more = true; more;) {
+    Transaction section(core);
+    more = PageHeap(section).give_back_some(all);
+  }
+}
+
 // Memory that only waits for reuse, or for a dead process's references to be returned, is no reason to refuse.
 template <class Act>
 auto with_room(ArenaCore& core, Act act) {
@@ -58,8 +65,7 @@ auto with_room(ArenaCore& core, Act act) {
     return act();
   } catch (const ArenaFull&) {
     core.recover();
-    Transaction section(core);
-    PageHeap(section).give_back_all();
+    give_back(core, true);
   }
   return act();
 }
@@ -275,14 +281,13 @@ void ArenaCore::destroy(Entry* entry) noexcept {
     const auto kind = static_cast<std::size_t>(BlockHeap::header(*region_, offset).kind);
     if (const auto release = kind < kBlockKinds ? g_release[kind].load() : nullptr) release(*this, offset);
     POLYPROC_FAIL_POINT("references.contents_released");
-    const std::uint64_t page = offset / kPageSize;
-    if (region_->page(page).state == PageState::large_block) PageHeap::give_back(*region_, page);
     {
       Transaction section(*this);
       BlockHeap(section).free(offset);
       section.set(entry->block, 0);
       section.commit();
     }
+    if (PageHeap::has_surplus(*region_)) give_back(*this, false);
   } catch (const Error&) {
     // As in drop_reference.
   }

@@ -130,9 +130,11 @@ void ByteQueue::make_first_ring() {
   core_->sent(entry);
 }
 
-const ByteQueue::RingView& ByteQueue::view(RingView& known, std::uint64_t ring) const {
-  if (known.ring == ring) [[likely]]
-    return known;
+inline const ByteQueue::RingView& ByteQueue::view(RingView& known, std::uint64_t ring) const {
+  return known.ring == ring ? known : map_ring(known, ring);
+}
+
+const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ring) const {
   const auto& header = core_->region().at<RingHeader>(ring + kBlockHeaderBytes);
   const std::uint64_t capacity = header.capacity;
   if (!std::has_single_bit(capacity) || capacity < kFirstRing || capacity > kLargestRing) {
@@ -147,16 +149,15 @@ void ByteQueue::restore_after_death(const BiasedSection& section) const {
   if (section.owner_died() && state_->joinable != 0) Transaction undo(*core_);
 }
 
-// ---- putting
+void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
+  wake_sleepers(state_->get.sleepers, core_->header().fenced != 0, items);
+}
 
-// Where the next record goes: found in the section of the putting end, good until it is left.
-struct ByteQueue::Place {
-  std::uint64_t word = 0;  // the end's commit
-  std::uint64_t ring = 0;
-  std::uint64_t position = 0;  // where the record begins
-  std::byte* data = nullptr;
-  std::uint64_t capacity = 0;  // of the ring
-};
+void ByteQueue::wake_putters(std::uint64_t items) const noexcept {
+  wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
+}
+
+// ---- putting
 
 // What a put wrote at its place.
 struct ByteQueue::Written {
@@ -164,7 +165,8 @@ struct ByteQueue::Written {
   std::uint64_t items;
 };
 
-ByteQueue::Room ByteQueue::find_room(std::uint64_t need, Place& place) {
+// Does the ring have room as far as this end knows?
+inline bool ByteQueue::has_place(std::uint64_t need, Place& place) {
   QueueEnd& put = state_->put;
   place.word = put.commit.load(std::memory_order_relaxed);
   const Cursor& cursor = put.cursors[place.word & 1];
@@ -174,16 +176,13 @@ ByteQueue::Room ByteQueue::find_room(std::uint64_t need, Place& place) {
   const std::uint64_t at = place.position & (ring.capacity - 1);
   place.data = ring.data + at;
   place.capacity = ring.capacity;
-  if (place.position + need <= put.limit() && at + need <= ring.capacity &&
-      (place.word >> 1) < put.seen() + state_->maxsize &&
-      state_->shut_down.load(std::memory_order_relaxed) == 0) [[likely]] {
-    return Room::enough;
-  }
-  return refresh_room(need, place);
+  return place.position + need <= put.limit() && at + need <= ring.capacity &&
+         (place.word >> 1) < put.seen() + state_->maxsize && state_->shut_down.load(std::memory_order_relaxed) == 0;
 }
 
-// The slow half: looks at the other end, and passes the ring's end with a skip.
-ByteQueue::Room ByteQueue::refresh_room(std::uint64_t need, Place& place) {
+// Looks at the other end where need be, and passes the ring's end with a skip.
+ByteQueue::Room ByteQueue::find_room(std::uint64_t need, Place& place) {
+  if (has_place(need, place)) return Room::enough;
   QueueEnd& put = state_->put;
   if (state_->shut_down.load(std::memory_order_acquire) != 0) return Room::shut_down;
   put.seen() = state_->get.items();
@@ -214,7 +213,7 @@ std::uint64_t ByteQueue::head_in(std::uint64_t ring) const noexcept {
   }
 }
 
-void ByteQueue::publish(const Place& place, const Written& written) noexcept {
+inline void ByteQueue::publish(const Place& place, const Written& written) noexcept {
   QueueEnd& put = state_->put;
   const std::uint64_t next = (place.word & 1) ^ 1;
   put.cursors[next].ring.store(place.ring, std::memory_order_relaxed);
@@ -259,7 +258,7 @@ QueueStatus ByteQueue::put_record(std::uint64_t need, Deadline deadline, Write w
       if (waited != QueueStatus::done) return waited;
       continue;
     }
-    if (poll_for_ring_space(place.ring)) continue;
+    if (poll_for_ring_space(place)) continue;
     SpareEntry spare(*core_);
     const std::uint64_t capacity =
         std::min(kLargestRing, std::max(std::bit_ceil(need * 8), place.capacity * 2));
@@ -282,9 +281,26 @@ QueueStatus ByteQueue::put_record(std::uint64_t need, Deadline deadline, Write w
   }
 }
 
+// The common case, all in one: this thread has the bias, and there is room in the ring.
+inline bool ByteQueue::put_at_once(const void* data, std::size_t size) {
+  QueueEnd& put = state_->put;
+  BiasedSection section(put.lock, *core_);
+  if (!section.enter_biased()) return false;
+  Place place;
+  if (!has_place(record_bytes(size), place)) return false;
+  write_word(place.data, record_word(size, RecordKind::data));
+  copy_record(place.data + kRecordHeader, data, size);
+  POLYPROC_FAIL_POINT("queue.put.copied_at_once");
+  publish(place, {record_bytes(size), 1});
+  section.leave();
+  wake_getters(1);
+  return true;
+}
+
 QueueStatus ByteQueue::put(const void* data, std::size_t size, Deadline deadline) {
   block_.require("putting into a queue");
   if (size > kLongestInline) return put_message(data, size, deadline);
+  if (put_at_once(data, size)) [[likely]] return QueueStatus::done;
   return put_record(record_bytes(size), deadline, [&](const Place& place) {
     write_word(place.data, record_word(size, RecordKind::data));
     copy_record(place.data + kRecordHeader, data, size);
@@ -389,28 +405,67 @@ bool ByteQueue::find_record(Record& record) {
   return true;
 }
 
-void ByteQueue::take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items) {
-  QueueEnd& get = state_->get;
+// The other cursor is written, then the word that makes it the valid one.
+inline std::uint64_t ByteQueue::prepare_cursor(const Record& record, std::uint64_t end, std::uint64_t items) noexcept {
   const std::uint64_t next = (record.word & 1) ^ 1;
-  get.cursors[next].ring.store(record.ring, std::memory_order_relaxed);
-  get.cursors[next].position.store(end, std::memory_order_relaxed);
-  const std::uint64_t word = ((record.word >> 1) + items) << 1 | next;
+  state_->get.cursors[next].ring.store(record.ring, std::memory_order_relaxed);
+  state_->get.cursors[next].position.store(end, std::memory_order_relaxed);
   POLYPROC_FAIL_POINT("queue.get.before_commit");
-  if (state_->joinable == 0) [[likely]] {
-    get.commit.store(word, std::memory_order_release);
-  } else {
-    auto& open = core_->region().at<OpenItems>(open_items + kBlockHeaderBytes);
-    Transaction together(*core_);
-    together.set(open.count, open.count + static_cast<std::int64_t>(items));
-    together.set(get.commit, word);
-    together.commit();
-  }
+  return ((record.word >> 1) + items) << 1 | next;
+}
+
+inline void ByteQueue::advance(const Record& record, std::uint64_t end, std::uint64_t items) noexcept {
+  state_->get.commit.store(prepare_cursor(record, end, items), std::memory_order_release);
   POLYPROC_FAIL_POINT("queue.get.committed");
-  note_cpu(get, record.word >> 1);
+  note_cpu(state_->get, record.word >> 1);
+}
+
+void ByteQueue::take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items) {
+  if (state_->joinable == 0) return advance(record, end, items);
+  auto& open = core_->region().at<OpenItems>(open_items + kBlockHeaderBytes);
+  const std::uint64_t word = prepare_cursor(record, end, items);
+  Transaction together(*core_);
+  together.set(open.count, open.count + static_cast<std::int64_t>(items));
+  together.set(state_->get.commit, word);
+  together.commit();
+  POLYPROC_FAIL_POINT("queue.get.committed_with_count");
+}
+
+// The common case, all in one: this thread has the bias, and there is a short item in the ring.
+inline bool ByteQueue::get_at_once(QueueSink& sink) {
+  QueueEnd& get = state_->get;
+  BiasedSection section(get.lock, *core_);
+  if (!section.enter_biased()) return false;
+  Record record;
+  record.word = get.commit.load(std::memory_order_relaxed);
+  if (get.seen() <= record.word >> 1) {
+    get.seen() = state_->put.items();
+    if (get.seen() == record.word >> 1) return false;
+  }
+  const Cursor& cursor = get.cursors[record.word & 1];
+  record.ring = cursor.ring.load(std::memory_order_relaxed);
+  record.position = cursor.position.load(std::memory_order_relaxed);
+  const RingView& ring = view(get_view_, record.ring);
+  const std::uint64_t at = record.position & (ring.capacity - 1);
+  const std::uint64_t word = read_word(ring.data + at);
+  const std::uint64_t length = length_of(word);
+  if (kind_of(word) != RecordKind::data || length > sink.capacity || length > ring.capacity - at - kRecordHeader) return false;
+  copy_record(sink.data, ring.data + at + kRecordHeader, length);
+  POLYPROC_FAIL_POINT("queue.get.copied_at_once");
+  advance(record, record.position + record_bytes(length), 1);
+  section.leave();
+  wake_putters(1);
+  sink.size = length;
+  return true;
 }
 
 QueueStatus ByteQueue::get(QueueSink& sink, Deadline deadline) {
   block_.require("getting from a queue");
+  if (state_->joinable == 0 && get_at_once(sink)) [[likely]] return QueueStatus::done;
+  return get_with_care(sink, deadline);
+}
+
+QueueStatus ByteQueue::get_with_care(QueueSink& sink, Deadline deadline) {
   const std::uint64_t open_items = own_open_items();
   BiasedSection section(state_->get.lock, *core_);
   SpareEntry drained(*core_);

@@ -29,12 +29,9 @@ namespace {
 constexpr std::chrono::milliseconds kSlice{50};
 constexpr std::chrono::microseconds kPoll{20};
 constexpr std::uint64_t kPollForSpaceLooks = 64;
-
-void wake_slow(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
-  POLYPROC_FAIL_POINT("queue.before_wake");
-  const int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
-  if (os::futex_wake(sleepers, most) < most) sleepers.compare_exchange_strong(seen, seen & ~1u);
-}
+constexpr std::uint64_t kGatherPauses = 24;
+constexpr std::uint64_t kGatherLeast = 4;
+constexpr std::uint32_t kGatherSkips = 64;
 
 bool peer_runs_elsewhere(const QueueEnd& peer) noexcept {
   return os::usable_cpus() > 1 && peer.cpu.load(std::memory_order_relaxed) != os::current_cpu();
@@ -53,11 +50,10 @@ bool poll(Ready ready) noexcept {
 
 }  // namespace
 
-void wake_sleepers(std::atomic<std::uint32_t>& sleepers, bool fenced, std::uint64_t count) noexcept {
-  if (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
-  const std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
-  if ((seen & 1) != 0) [[unlikely]]
-    wake_slow(sleepers, seen, count);
+void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
+  POLYPROC_FAIL_POINT("queue.before_wake");
+  const int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
+  if (os::futex_wake(sleepers, most) < most) sleepers.compare_exchange_strong(seen, seen & ~1u);
 }
 
 std::uint32_t announce_sleeper(std::atomic<std::uint32_t>& sleepers, bool fenced) noexcept {
@@ -78,14 +74,6 @@ void sleep_announced(const std::atomic<std::uint32_t>& sleepers, std::uint32_t a
   POLYPROC_FAIL_POINT("queue.sleeper_woken");
 }
 
-void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
-  wake_sleepers(state_->get.sleepers, core_->header().fenced != 0, items);
-}
-
-void ByteQueue::wake_putters(std::uint64_t items) const noexcept {
-  wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
-}
-
 bool ByteQueue::has_item() const noexcept { return state_->put.items() != state_->get.items(); }
 
 bool ByteQueue::has_room(std::uint64_t items) const noexcept {
@@ -102,11 +90,25 @@ QueueStatus ByteQueue::wait_for_item(Deadline deadline, bool& polled) const {
   QueueEnd& get = state_->get;
   note_current_cpu(get);
   if (!std::exchange(polled, true) && peer_runs_elsewhere(state_->put) && poll([&] { return has_item(); })) {
+    let_items_gather();
     return QueueStatus::done;
   }
   const std::uint32_t announced = announce_sleeper(get.sleepers, core_->header().fenced != 0);
   if (!has_item() && !is_shut_down()) sleep_announced(get.sleepers, announced, deadline);
   return QueueStatus::done;
+}
+
+// A consumer that takes each item the moment it appears has the producer fetch its own line back for every put: in a
+// stream, both are several times faster when it waits for the next few. So now and then it waits a little longer, and
+// goes on doing so as long as more items came meanwhile; who sends one item and waits for the answer is not held up.
+void ByteQueue::let_items_gather() const noexcept {
+  QueueEnd& get = state_->get;
+  const std::uint32_t streak = get.gathering.load(std::memory_order_relaxed);
+  if (streak != 0) return get.gathering.store(streak - 1, std::memory_order_relaxed);
+  const std::uint64_t before = state_->put.items();
+  for (std::uint64_t i = 0; i < kGatherPauses; ++i) os::cpu_relax();
+  const bool more_came = state_->put.items() - before >= kGatherLeast;
+  get.gathering.store(more_came ? 0 : kGatherSkips, std::memory_order_relaxed);
 }
 
 QueueStatus ByteQueue::wait_for_room(Deadline deadline, bool& polled) const {
@@ -126,16 +128,14 @@ QueueStatus ByteQueue::wait_for_room(Deadline deadline, bool& polled) const {
   return QueueStatus::done;
 }
 
-// A ring is full, and another one would be made. Worth a moment's patience while a consumer is at work in it: reused
-// memory is faster than more of it.
-bool ByteQueue::poll_for_ring_space(std::uint64_t ring) const {
-  if (!peer_runs_elsewhere(state_->get)) return false;
+// A ring is full, and another one would be made. Worth a moment's patience while a consumer is at work in a large one:
+// reused memory is faster than more of it.
+bool ByteQueue::poll_for_ring_space(const Place& place) const {
+  if (place.capacity < kLargestRing || !peer_runs_elsewhere(state_->get)) return false;
   const std::uint64_t before = state_->get.items();
   for (std::uint64_t i = 0; i < kPollForSpaceLooks; ++i) os::cpu_relax();
   if (state_->get.items() == before) return false;
-  const std::uint64_t head = head_in(ring);
-  const std::uint64_t plenty = kFirstRing / 8;
-  return poll([&] { return head_in(ring) >= head + plenty; });
+  return poll([&] { return head_in(place.ring) + place.capacity >= place.position + place.capacity / 8; });
 }
 
 }  // namespace polyproc::inline v0

@@ -51,7 +51,10 @@ class BiasedSection {
   }
 
   // False when the deadline passed first. `enter` may be called again after `leave`.
-  [[nodiscard]] bool enter(Deadline deadline) {
+  [[nodiscard]] bool enter(Deadline deadline) { return enter_biased() || enter_slow(deadline); }
+
+  // False unless the lock is biased to this thread.
+  [[nodiscard]] bool enter_biased() noexcept {
     thread_.inside.store(tag_, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     POLYPROC_FAIL_POINT("biased_mutex.announced");
@@ -60,7 +63,7 @@ class BiasedSection {
       return true;
     }
     thread_.inside.store(0, std::memory_order_release);
-    return enter_slow(deadline);
+    return false;
   }
 
   void leave() noexcept {

@@ -83,7 +83,14 @@ class POLYPROC_API ByteQueue {
     std::uint64_t capacity = 0;
     std::byte* data = nullptr;
   };
-  struct Place;
+  // Where the next record goes: found in the section of the putting end, good until it is left.
+  struct Place {
+    std::uint64_t word = 0;      // the end's commit
+    std::uint64_t ring = 0;
+    std::uint64_t position = 0;  // where the record begins
+    std::byte* data = nullptr;
+    std::uint64_t capacity = 0;  // of the ring
+  };
   struct Record;
   struct Written;
   enum class Room { enough, ring_full, items_full, shut_down };
@@ -93,19 +100,25 @@ class POLYPROC_API ByteQueue {
   void make_first_ring();
   [[nodiscard]] std::uint64_t make_ring(Entry* entry, std::uint64_t capacity);
   const RingView& view(RingView& known, std::uint64_t ring) const;
+  const RingView& map_ring(RingView& known, std::uint64_t ring) const;
   void restore_after_death(const BiasedSection& section) const;
 
+  [[nodiscard]] bool put_at_once(const void* data, std::size_t size);
+  [[nodiscard]] bool has_place(std::uint64_t need, Place& place);
   [[nodiscard]] Room find_room(std::uint64_t need, Place& place);
-  [[nodiscard]] Room refresh_room(std::uint64_t need, Place& place);
   [[nodiscard]] std::uint64_t head_in(std::uint64_t ring) const noexcept;
   void follow_new_ring(Place& place, Entry* entry, std::uint64_t ring);
   void publish(const Place& place, const Written& written) noexcept;
   template <class Write>
   QueueStatus put_record(std::uint64_t need, Deadline deadline, Write write);
   QueueStatus put_message(const void* data, std::size_t size, Deadline deadline);
-  [[nodiscard]] bool poll_for_ring_space(std::uint64_t ring) const;
+  [[nodiscard]] bool poll_for_ring_space(const Place& place) const;
 
+  [[nodiscard]] bool get_at_once(QueueSink& sink);
+  [[nodiscard]] QueueStatus get_with_care(QueueSink& sink, Deadline deadline);
   [[nodiscard]] bool find_record(Record& record);
+  [[nodiscard]] std::uint64_t prepare_cursor(const Record& record, std::uint64_t end, std::uint64_t items) noexcept;
+  void advance(const Record& record, std::uint64_t end, std::uint64_t items) noexcept;
   void take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items);
   [[nodiscard]] std::uint64_t copy_frames(const Record& record, std::span<std::byte> buffer, std::size_t most,
                                           std::size_t& used);
@@ -114,6 +127,7 @@ class POLYPROC_API ByteQueue {
 
   [[nodiscard]] QueueStatus wait_for_item(Deadline deadline, bool& polled) const;
   [[nodiscard]] QueueStatus wait_for_room(Deadline deadline, bool& polled) const;
+  void let_items_gather() const noexcept;
   [[nodiscard]] bool has_item() const noexcept;
   [[nodiscard]] bool has_room(std::uint64_t items) const noexcept;
   void drop_all();

@@ -60,7 +60,11 @@ class QueueHandle {
 
   // ---- getting. Each throws ShutDown once the queue is shut down and drained.
   // Waits while the queue is empty.
-  [[nodiscard]] T get() { return *get_optional(Deadline::never()); }
+  [[nodiscard]] T get() {
+    typename QueueItem<T>::Receiver receiver;
+    if (core_.get(receiver, Deadline::never()) != QueueStatus::done) throw_shut_down("getting from");
+    return std::move(receiver).item();
+  }
   // Nothing when it is empty at once, or still empty at the end.
   [[nodiscard]] std::optional<T> try_get() { return get_optional(Deadline::now()); }
   template <class Rep, class Period>
