@@ -14,6 +14,7 @@
 #include <polyproc/os/fail_point.hpp>
 
 #include "arena/transaction.hpp"
+#include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
 #include "channel/spare_entry.hpp"
@@ -92,6 +93,7 @@ ByteQueue& ByteQueue::operator=(ByteQueue&& other) noexcept {
 }
 
 void ByteQueue::bind(BlockRef block) {
+  register_queue_release();
   block_ = std::move(block);
   state_ = reinterpret_cast<QueueState*>(block_.data());
   core_ = &block_.core();
@@ -177,7 +179,8 @@ inline bool ByteQueue::has_place(std::uint64_t need, Place& place) {
   place.data = ring.data + at;
   place.capacity = ring.capacity;
   return place.position + need <= put.limit() && at + need <= ring.capacity &&
-         (place.word >> 1) < put.seen() + state_->maxsize && state_->shut_down.load(std::memory_order_relaxed) == 0;
+         (place.word >> 1) < put.seen() + state_->maxsize &&
+         state_->shut_down.load(std::memory_order_relaxed) == 0;
 }
 
 // Looks at the other end where need be, and passes the ring's end with a skip.
@@ -258,7 +261,7 @@ QueueStatus ByteQueue::put_record(std::uint64_t need, Deadline deadline, Write w
       if (waited != QueueStatus::done) return waited;
       continue;
     }
-    if (poll_for_ring_space(place)) continue;
+    if (wait_for_ring_space(place)) continue;
     SpareEntry spare(*core_);
     const std::uint64_t capacity =
         std::min(kLargestRing, std::max(std::bit_ceil(need * 8), place.capacity * 2));
@@ -300,7 +303,8 @@ inline bool ByteQueue::put_at_once(const void* data, std::size_t size) {
 QueueStatus ByteQueue::put(const void* data, std::size_t size, Deadline deadline) {
   block_.require("putting into a queue");
   if (size > kLongestInline) return put_message(data, size, deadline);
-  if (put_at_once(data, size)) [[likely]] return QueueStatus::done;
+  if (put_at_once(data, size)) [[likely]]
+    return QueueStatus::done;
   return put_record(record_bytes(size), deadline, [&](const Place& place) {
     write_word(place.data, record_word(size, RecordKind::data));
     copy_record(place.data + kRecordHeader, data, size);
@@ -406,7 +410,8 @@ bool ByteQueue::find_record(Record& record) {
 }
 
 // The other cursor is written, then the word that makes it the valid one.
-inline std::uint64_t ByteQueue::prepare_cursor(const Record& record, std::uint64_t end, std::uint64_t items) noexcept {
+inline std::uint64_t ByteQueue::prepare_cursor(const Record& record, std::uint64_t end,
+                                               std::uint64_t items) noexcept {
   const std::uint64_t next = (record.word & 1) ^ 1;
   state_->get.cursors[next].ring.store(record.ring, std::memory_order_relaxed);
   state_->get.cursors[next].position.store(end, std::memory_order_relaxed);
@@ -449,7 +454,9 @@ inline bool ByteQueue::get_at_once(QueueSink& sink) {
   const std::uint64_t at = record.position & (ring.capacity - 1);
   const std::uint64_t word = read_word(ring.data + at);
   const std::uint64_t length = length_of(word);
-  if (kind_of(word) != RecordKind::data || length > sink.capacity || length > ring.capacity - at - kRecordHeader) return false;
+  if (kind_of(word) != RecordKind::data || length > sink.capacity ||
+      length > ring.capacity - at - kRecordHeader)
+    return false;
   copy_record(sink.data, ring.data + at + kRecordHeader, length);
   POLYPROC_FAIL_POINT("queue.get.copied_at_once");
   advance(record, record.position + record_bytes(length), 1);
@@ -461,7 +468,8 @@ inline bool ByteQueue::get_at_once(QueueSink& sink) {
 
 QueueStatus ByteQueue::get(QueueSink& sink, Deadline deadline) {
   block_.require("getting from a queue");
-  if (state_->joinable == 0 && get_at_once(sink)) [[likely]] return QueueStatus::done;
+  if (state_->joinable == 0 && get_at_once(sink)) [[likely]]
+    return QueueStatus::done;
   return get_with_care(sink, deadline);
 }
 

@@ -132,13 +132,15 @@ void release_queue(ArenaCore& core, std::uint64_t block) {
   release_open_items(core, queue);
 }
 
-// Every process that uses queues can release them, also one that only recovers what others left.
-const bool registered = [] {
+// So that a process which only recovers what others left can release queues, too.
+const bool registered = (register_queue_release(), true);
+
+}  // namespace
+
+void register_queue_release() noexcept {
   for (const BlockKind kind : {BlockKind::queue, BlockKind::simple_queue, BlockKind::joinable_queue}) {
     register_contents_release(kind, release_queue);
   }
-  return true;
-}();
+}
 
-}  // namespace
 }  // namespace polyproc::inline v0

@@ -6,6 +6,10 @@
 
 namespace polyproc::inline v0 {
 
+// Tells the arena how to release a queue's contents. Called by every queue: a static link would leave out a file that
+// nobody names.
+void register_queue_release() noexcept;
+
 // Frees the list of open items; can start again where a killed run left off.
 void release_open_items(ArenaCore& core, QueueState& queue);
 

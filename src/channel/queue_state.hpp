@@ -30,6 +30,7 @@ struct QueueEnd {
   std::array<Cursor, 2> cursors;
   std::atomic<std::int32_t> cpu;         // on which a thread last worked at this end
   std::atomic<std::uint32_t> gathering;  // of the getting end: waits to go until items are let gather again
+  std::atomic<std::uint64_t> got_when_full;  // of the putting end: items got when it last found its ring full
   // Who waits at this end: announcements << 1 | somebody may sleep. See queue_wait.cpp.
   alignas(64) std::atomic<std::uint32_t> sleepers;
 

@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <thread>
+#include <utility>
 
 #include <polyproc/channel/byte_queue.hpp>
 #include <polyproc/os/fail_point.hpp>
@@ -28,7 +30,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kSlice{50};
 constexpr std::chrono::microseconds kPoll{20};
-constexpr std::uint64_t kPollForSpaceLooks = 64;
+constexpr std::chrono::microseconds kNap{100};
+constexpr int kMostNaps = 5;
 constexpr std::uint64_t kGatherPauses = 24;
 constexpr std::uint64_t kGatherLeast = 4;
 constexpr std::uint32_t kGatherSkips = 64;
@@ -128,14 +131,24 @@ QueueStatus ByteQueue::wait_for_room(Deadline deadline, bool& polled) const {
   return QueueStatus::done;
 }
 
-// A ring is full, and another one would be made. Worth a moment's patience while a consumer is at work in a large one:
-// reused memory is faster than more of it.
-bool ByteQueue::poll_for_ring_space(const Place& place) const {
-  if (place.capacity < kLargestRing || !peer_runs_elsewhere(state_->get)) return false;
-  const std::uint64_t before = state_->get.items();
-  for (std::uint64_t i = 0; i < kPollForSpaceLooks; ++i) os::cpu_relax();
-  if (state_->get.items() == before) return false;
-  return poll([&] { return head_in(place.ring) + place.capacity >= place.position + place.capacity / 8; });
+// A ring is full, and another one would be made. While a consumer is at work, reused memory is faster than more of it,
+// for both: wait a moment for a good part of a large ring to come free. Not for a consumer that has got nothing since
+// this was last asked.
+bool ByteQueue::wait_for_ring_space(const Place& place) const {
+  if (place.capacity < kLargestRing) return false;
+  QueueEnd& put = state_->put;
+  const auto space = [&] {
+    return head_in(place.ring) + place.capacity >= place.position + place.capacity / 4;
+  };
+  for (int naps = 0; naps < kMostNaps; ++naps) {
+    const std::uint64_t got = state_->get.items();
+    if (put.got_when_full.exchange(got, std::memory_order_relaxed) == got) return false;
+    note_current_cpu(put);
+    if (peer_runs_elsewhere(state_->get) && poll(space)) return true;
+    std::this_thread::sleep_for(kNap);  // no wake-up: it would cost the consumer more than the ring is worth
+    if (space()) return true;
+  }
+  return false;
 }
 
 }  // namespace polyproc::inline v0

@@ -17,7 +17,8 @@ void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, st
 inline void wake_sleepers(std::atomic<std::uint32_t>& sleepers, bool fenced, std::uint64_t count) noexcept {
   if (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
   const std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
-  if ((seen & 1) != 0) [[unlikely]] wake_announced(sleepers, seen, count);
+  if ((seen & 1) != 0) [[unlikely]]
+    wake_announced(sleepers, seen, count);
 }
 
 // By a waiter: announce, look once more, sleep. Wakes up at the latest after a slice of 50 ms.

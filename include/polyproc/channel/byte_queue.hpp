@@ -85,7 +85,7 @@ class POLYPROC_API ByteQueue {
   };
   // Where the next record goes: found in the section of the putting end, good until it is left.
   struct Place {
-    std::uint64_t word = 0;      // the end's commit
+    std::uint64_t word = 0;  // the end's commit
     std::uint64_t ring = 0;
     std::uint64_t position = 0;  // where the record begins
     std::byte* data = nullptr;
@@ -112,12 +112,13 @@ class POLYPROC_API ByteQueue {
   template <class Write>
   QueueStatus put_record(std::uint64_t need, Deadline deadline, Write write);
   QueueStatus put_message(const void* data, std::size_t size, Deadline deadline);
-  [[nodiscard]] bool poll_for_ring_space(const Place& place) const;
+  [[nodiscard]] bool wait_for_ring_space(const Place& place) const;
 
   [[nodiscard]] bool get_at_once(QueueSink& sink);
   [[nodiscard]] QueueStatus get_with_care(QueueSink& sink, Deadline deadline);
   [[nodiscard]] bool find_record(Record& record);
-  [[nodiscard]] std::uint64_t prepare_cursor(const Record& record, std::uint64_t end, std::uint64_t items) noexcept;
+  [[nodiscard]] std::uint64_t prepare_cursor(const Record& record, std::uint64_t end,
+                                             std::uint64_t items) noexcept;
   void advance(const Record& record, std::uint64_t end, std::uint64_t items) noexcept;
   void take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items);
   [[nodiscard]] std::uint64_t copy_frames(const Record& record, std::span<std::byte> buffer, std::size_t most,
