@@ -16,6 +16,7 @@
 #include <polyproc/arena/block_ref.hpp>
 #include <polyproc/os/fd.hpp>
 
+#include "arena/life.hpp"
 #include "arena/region.hpp"
 #include "arena/robust_word.hpp"
 
@@ -123,6 +124,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   void free_thread_slots(ProcessSlot& process);
   void free_thread_slot(std::uint64_t id) noexcept;
   static void forget_thread_slots() noexcept;
+  static void forget_cached_slot() noexcept { cached_slot = {0, nullptr}; }
 
   // ---- fork (fork.cpp)
   void before_fork() noexcept;
@@ -153,6 +155,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   [[nodiscard]] std::uint64_t make_thread_slot();
 
   std::unique_ptr<Region> region_;
+  Life life_;
   std::uint64_t serial_;
   std::atomic<std::uint64_t> identity_{kUnattached};
   mutable std::mutex local_;                                              // guards what follows

@@ -118,7 +118,8 @@ void ArenaCore::after_fork_in_child() noexcept {
   free_entries_.swap(embryo_.free);
   if (embryo_.fd) {
     identity_.store(embryo_.identity);
-    region_->replace_fd(std::move(embryo_.fd));
+    life_.forget();
+    life_ = Life(std::move(embryo_.fd));
     auto entry = embryo_.entries.begin();
     for (const auto& [offset, holding] : holdings_) holding->entry = *entry++;
     describe_self(self());

@@ -88,10 +88,13 @@ struct ProcessSlot {
 };
 static_assert(sizeof(ProcessSlot) == 128);
 
+// The id of a slot that is free: unlike 0, never what a biased lock holds.
+inline constexpr std::uint64_t kNoThread = ~std::uint64_t{0};
+
 // A thread that uses biased locks. `inside` alone on its line: it is written twice per operation.
 struct ThreadSlot {
   alignas(64) std::atomic<std::uint64_t> inside;  // offset of the biased lock that it is inside of, 0: none
-  alignas(64) std::atomic<std::uint64_t> id;      // generation << 32 | index + 1; 0: free
+  alignas(64) std::atomic<std::uint64_t> id;      // generation << 32 | index + 1; kNoThread: free
   std::atomic<std::uint64_t> process;             // generation << 32 | slot + 1 of its process
   std::atomic<std::uint32_t> next;                // index + 1 of the process's next thread slot
   std::uint32_t generation;

@@ -48,13 +48,13 @@ std::uint64_t own_start_time() noexcept {
 // Who waits here with the byte of slot 0 names slot 0 in the arena's lock; nobody else does.
 class Attaching {
  public:
-  explicit Attaching(const Region& region) : region_(region) { os::lock_byte(region.fd(), kAttacherByte); }
+  explicit Attaching(int fd) : fd_(fd) { os::lock_byte(fd, kAttacherByte); }
   Attaching(const Attaching&) = delete;
   Attaching& operator=(const Attaching&) = delete;
-  ~Attaching() { os::unlock_byte(region_.fd(), kAttacherByte); }
+  ~Attaching() { os::unlock_byte(fd_, kAttacherByte); }
 
  private:
-  const Region& region_;
+  int fd_;
 };
 
 void join_membarriers(const Region& region) {
@@ -75,11 +75,13 @@ ArenaCore::ArenaCore(std::unique_ptr<Region> region) : region_(std::move(region)
 std::shared_ptr<ArenaCore> ArenaCore::attach(std::unique_ptr<Region> region) {
   auto core = std::make_shared<ArenaCore>(std::move(region));
   join_membarriers(core->region());
+  os::Fd life = core->region_->take_original();
   {
-    Attaching attaching(core->region());
+    Attaching attaching(life.get());
     core->identity_ = make_identity(core->header().attachers.fetch_add(1) + 1, 0);
-    core->identity_ = core->take_slot(core->region().fd(), SlotState::live);
+    core->identity_ = core->take_slot(life.get(), SlotState::live);
   }
+  core->life_ = Life(std::move(life));
   core->describe_self(core->self());
   register_core(core);
   return core;
@@ -93,6 +95,7 @@ std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, 
     throw UsageError(fmt::format("attaching to {}: the place made for this child is taken or gone",
                                  core->region().name()));
   }
+  core->life_ = Life(core->region_->take_original());
   core->identity_ = identity;
   core->describe_self(slot);
   for (std::uint64_t at = slot.entries; at != 0;) {
@@ -116,7 +119,7 @@ ArenaCore::~ArenaCore() {
     drop_unadopted();
     close_slot(self());
   } catch (const Error&) {
-    // The descriptor closes with the region: others find this slot dead and return what it held.
+    // The lock goes with `life_`: others find this slot dead and return what it held.
   }
 }
 

@@ -27,6 +27,11 @@ std::byte* map_reserved(int fd, std::uint64_t reserve, const std::string& name) 
   return static_cast<std::byte*>(base);
 }
 
+os::Fd reopen_file(int fd) {
+  const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  return os::Fd(os::checked("open", path, [&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); }));
+}
+
 }  // namespace
 
 std::uint64_t Region::default_reserve() noexcept {
@@ -37,7 +42,8 @@ std::uint64_t Region::default_reserve() noexcept {
 }
 
 Region::Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system)
-    : fd_(std::move(fd)),
+    : original_(std::move(fd)),
+      fd_(reopen_file(original_.get())),
       base_(map_reserved(fd_.get(), reserve, name)),
       reserve_(reserve),
       name_(std::move(name)),
@@ -45,10 +51,7 @@ Region::Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_
 
 Region::~Region() { ::munmap(base_, reserve_); }
 
-os::Fd Region::reopen() const {
-  const std::string path = fmt::format("/proc/self/fd/{}", fd_.get());
-  return os::Fd(os::checked("open", path, [&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); }));
-}
+os::Fd Region::reopen() const { return reopen_file(fd_.get()); }
 
 PageDescriptor& Region::page(std::uint64_t index) const {
   if (index >= reserve_ / kPageSize) throw_bad_offset(index * kPageSize, kPageSize);

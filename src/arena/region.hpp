@@ -15,7 +15,7 @@ namespace polyproc::inline v0 {
 
 class Region {
  public:
-  // Maps `reserve` bytes of the file. `name` is for messages.
+  // Maps `reserve` bytes of the file, through a description of its own: see life.hpp. `name` is for messages.
   Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system);
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -24,7 +24,8 @@ class Region {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   [[nodiscard]] bool on_file_system() const noexcept { return on_file_system_; }
-  void replace_fd(os::Fd fd) noexcept { fd_ = std::move(fd); }
+  // The description that the constructor was given, once.
+  [[nodiscard]] os::Fd take_original() noexcept { return std::move(original_); }
   // Another open file description of the same file.
   [[nodiscard]] os::Fd reopen() const;
 
@@ -59,6 +60,7 @@ class Region {
   }
   [[noreturn]] void throw_bad_offset(std::uint64_t offset, std::uint64_t count) const;
 
+  os::Fd original_;
   os::Fd fd_;
   std::byte* base_;
   std::uint64_t reserve_;

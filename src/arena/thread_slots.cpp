@@ -14,6 +14,10 @@
 namespace polyproc::inline v0 {
 namespace {
 
+// Set when the thread's OwnSlots has been destroyed. Destructors that run later may still use queues: their slot is then
+// returned with the process.
+thread_local constinit bool gone = false;
+
 // Slots that the calling thread has, by the serial of their core; given back when the thread ends.
 class OwnSlots {
  public:
@@ -23,6 +27,8 @@ class OwnSlots {
     std::uint64_t id;
   };
   ~OwnSlots() {
+    gone = true;
+    ArenaCore::forget_cached_slot();
     for (const Slot& own : slots_) {
       if (const auto core = find_core(own.serial)) core->free_thread_slot(own.id);
     }
@@ -47,8 +53,8 @@ thread_local OwnSlots own_slots;
 thread_local constinit ArenaCore::CachedSlot ArenaCore::cached_slot{0, nullptr};
 
 void ArenaCore::forget_thread_slots() noexcept {
-  cached_slot = {0, nullptr};
-  own_slots.forget();
+  forget_cached_slot();
+  if (!gone) own_slots.forget();
 }
 
 ThreadSlot& ArenaCore::thread_slot_at(std::uint64_t index) const {
@@ -62,11 +68,11 @@ ThreadSlot& ArenaCore::thread_slot_at(std::uint64_t index) const {
 }
 
 ThreadSlot& ArenaCore::find_thread_slot() {
-  ThreadSlot* slot = own_slots.find(serial_);
+  ThreadSlot* slot = gone ? nullptr : own_slots.find(serial_);
   if (slot == nullptr) {
     const std::uint64_t id = make_thread_slot();
     slot = &thread_slot_at((id & 0xffffffff) - 1);
-    own_slots.add({serial_, slot, id});
+    if (!gone) own_slots.add({serial_, slot, id});
   }
   cached_slot = {serial_, slot};
   return *slot;
@@ -109,7 +115,8 @@ std::uint64_t ArenaCore::make_thread_slot() {
 namespace {
 
 void put_back(Transaction& section, ThreadSlot& slot, std::uint32_t number) {
-  section.set(slot.id, 0);  // before `inside`: who waits for this thread to leave a lock asks for both
+  section.set(slot.id,
+              kNoThread);  // before `inside`: who waits for this thread to leave a lock asks for both
   section.set(slot.inside, 0);
   section.set(slot.next, section.header().free_threads);
   section.set(section.header().free_threads, number);

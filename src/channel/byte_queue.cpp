@@ -142,7 +142,14 @@ const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ri
   if (!std::has_single_bit(capacity) || capacity < kFirstRing || capacity > kLargestRing) {
     throw CorruptArena(fmt::format("queue: a ring of {} bytes cannot be", capacity));
   }
-  known = {ring, capacity, core_->region().bytes(ring + kBlockHeaderBytes + sizeof(RingHeader), capacity)};
+  std::byte* data = core_->region().bytes(ring + kBlockHeaderBytes + sizeof(RingHeader), capacity);
+  // A fork by another thread copies the view at any moment: it must never look whole while it is not.
+  known.ring = 0;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  known.capacity = capacity;
+  known.data = data;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  known.ring = ring;
   return known;
 }
 

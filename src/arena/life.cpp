@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "arena/life.hpp"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <utility>
+
+#include <polyproc/os/error.hpp>
+
+#include "os/memory.hpp"
+
+namespace polyproc::inline v0 {
+
+Life::Life(os::Fd fd) {
+  void* page = ::mmap(nullptr, os::page_size(), PROT_NONE, MAP_SHARED, fd.get(), 0);
+  if (page == MAP_FAILED) os::throw_os_error(errno, "mapping", "the arena's file, to hold its lock");
+  page_ = page;
+  if (::madvise(page, os::page_size(), MADV_DONTFORK) != 0)
+    os::throw_os_error(errno, "madvise", "the arena's file");
+}
+
+Life::Life(Life&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
+
+Life& Life::operator=(Life&& other) noexcept {
+  std::swap(page_, other.page_);
+  return *this;
+}
+
+Life::~Life() {
+  if (page_ != nullptr) ::munmap(page_, os::page_size());
+}
+
+}  // namespace polyproc::inline v0
