@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# CPython's multiprocessing on the same work as the C++ programs beside this file; one side of one row a run.
+#
+# cpython_peer.py queue [size=8] [producers=1] [consumers=1] [bound=0]
+# cpython_peer.py round_trip free|2_cores|1_core      cpython_peer.py pair
+# cpython_peer.py increment [processes=1]             cpython_peer.py start fork|spawn
+import json
+import multiprocessing
+import os
+import signal
+import statistics
+import sys
+import time
+
+LIMIT_SECONDS = 35
+FORK = multiprocessing.get_context("fork")
+now = time.monotonic
+
+
+def calibrated_rate(first, seconds, run):
+    """run(count) -> seconds taken. Operations per second of a run that takes about `seconds`."""
+    count = first
+    while True:
+        took = run(count)
+        if took >= seconds * 0.6:
+            return count / took
+        count = int(count * min(max(seconds / took, 1.5), 30))
+
+
+def cpus_of(placement):
+    cpus = sorted(os.sched_getaffinity(0))
+    if placement == "2_cores" and len(cpus) < 2:
+        print("needs two processors", file=sys.stderr)
+        sys.exit(77)
+    return {"free": [None, None], "2_cores": [{cpus[0]}, {cpus[-1]}], "1_core": [{cpus[0]}] * 2}[placement]
+
+
+def in_child(body, cpus, *args):
+    signal.alarm(LIMIT_SECONDS)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    body(*args)
+
+
+def start(body, *args, cpus=None):
+    process = FORK.Process(target=in_child, args=(body, cpus, *args), daemon=True)
+    process.start()
+    return process
+
+
+def join_all(processes):
+    for process in processes:
+        process.join(LIMIT_SECONDS)
+        if process.exitcode != 0:
+            sys.exit(f"a child of the benchmark failed: {process.exitcode}")
+
+
+# ---- queue: 16 messages in turn, told apart by their first byte; numbers where the size is that of one
+
+
+def messages_of(size):
+    return [bytes([i]) + b"x" * (size - 1) for i in range(16)]
+
+
+def produce(queue, gate, size, count):
+    messages = messages_of(size)
+    gate.wait()
+    if size == 8:
+        for i in range(count):
+            queue.put(i)
+    else:
+        for i in range(count):
+            queue.put(messages[i & 15])
+
+
+def consume(queue, gate, results, size, count, alone):
+    total = 0
+    gate.wait()
+    began = now()
+    for i in range(count):
+        item = queue.get()
+        mark = item if size == 8 else item[0]
+        if alone and mark != (i if size == 8 else i & 15):
+            sys.exit(f"message {i} is {mark}")
+        total += mark
+    results.put((began, now(), total))
+
+
+def transfer_seconds(size, producers, consumers, bound, count):
+    each = max(count // (producers * consumers), 16) * consumers  # the same number to every consumer
+    queue, results, gate = FORK.Queue(bound), FORK.SimpleQueue(), FORK.Barrier(producers + consumers)
+    share = each * producers // consumers
+    alone = producers == consumers == 1
+    children = [start(consume, queue, gate, results, size, share, alone) for _ in range(consumers)]
+    children += [start(produce, queue, gate, size, each) for _ in range(producers)]
+    ends = [results.get() for _ in range(consumers)]
+    join_all(children)
+    marks = range(each) if size == 8 else (i & 15 for i in range(each))
+    if sum(total for _, _, total in ends) != producers * sum(marks):
+        sys.exit("messages are missing or doubled")
+    took = max(end for _, end, _ in ends) - min(began for began, _, _ in ends)
+    return took * count / (each * producers)
+
+
+def queue(arguments, seconds):
+    shape = [int(arguments.get(name, default)) for name, default in
+             (("size", 8), ("producers", 1), ("consumers", 1), ("bound", 0))]
+    first = max(50, 2_000_000 // (1000 + shape[0]))
+    return calibrated_rate(first, seconds, lambda count: transfer_seconds(*shape, count)), "msg/s"
+
+
+# ---- round trips
+
+
+def answer(there, back):
+    while (number := there.get()) is not None:
+        back.put(number)
+
+
+def ask(there, back, results, seconds):
+    samples, warm_up, i = [], 200, 0
+    end = now() + seconds
+    while i <= warm_up or now() < end:
+        begin = time.perf_counter_ns()
+        there.put(i)
+        if back.get() != i:
+            sys.exit("the answer to another question")
+        samples.append(time.perf_counter_ns() - begin)
+        i += 1
+    there.put(None)
+    results.put(statistics.median(samples[warm_up:]) / 1000)
+
+
+def round_trip(arguments, seconds):
+    there, back, results = FORK.Queue(), FORK.Queue(), FORK.SimpleQueue()
+    first, second = cpus_of(arguments["what"])
+    children = [start(ask, there, back, results, seconds, cpus=first), start(answer, there, back, cpus=second)]
+    value = results.get()
+    join_all(children)
+    return value, "us"
+
+
+# ---- locks
+
+
+def pair(_arguments, seconds):
+    lock, count, begin = FORK.Lock(), 0, now()
+    while now() - begin < seconds:
+        for _ in range(1000):
+            lock.acquire()
+            lock.release()
+        count += 1000
+    return (now() - begin) / count * 1e9, "ns"
+
+
+def increment_times(value, gate, results, count):
+    lock = value.get_lock()
+    gate.wait()
+    began = now()
+    for _ in range(count):
+        with lock:
+            value.value += 1
+    results.put((began, now()))
+
+
+def increment_seconds(processes, count):
+    each = count // processes
+    value, results, gate = FORK.Value("q", 0), FORK.SimpleQueue(), FORK.Barrier(processes)
+    children = [start(increment_times, value, gate, results, each) for _ in range(processes)]
+    times = [results.get() for _ in range(processes)]
+    join_all(children)
+    if value.value != each * processes:
+        sys.exit(f"{each * processes} increments made {value.value}")
+    return max(end for _, end in times) - min(began for began, _ in times)
+
+
+def increment(arguments, seconds):
+    processes = int(arguments.get("processes", 1))
+    return calibrated_rate(10_000, seconds, lambda count: increment_seconds(processes, count)), "op/s"
+
+
+# ---- processes
+
+
+def nothing():
+    pass
+
+
+def start_and_join(context):
+    process = context.Process(target=nothing)
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        sys.exit("a child failed")
+
+
+def start_rate(arguments, seconds):
+    context = multiprocessing.get_context(arguments["what"])
+    start_and_join(context)
+    count, begin = 0, now()
+    while now() - begin < 2 * seconds:
+        start_and_join(context)
+        count += 1
+    return count / (now() - begin), "starts/s"
+
+
+WORK = {"queue": queue, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
+
+
+def main():
+    arguments = dict(word.split("=") for word in sys.argv[2:] if "=" in word)
+    arguments["what"] = next((word for word in sys.argv[2:] if "=" not in word), "")
+    value, unit = WORK[sys.argv[1]](arguments, float(arguments.get("seconds", 0.3)))
+    print(json.dumps({"value": value, "unit": unit}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+# What is measured: each row names polyproc's command and its peers', and the goal that polyproc has there.
+from dataclasses import dataclass, field
+
+BOOST, ZMQ, CPYTHON = "Boost message_queue", "ZeroMQ ipc", "CPython multiprocessing"
+SIZES = (8, 100, 1024, 65536, 1048576)
+# Messages that a queue may hold, the same for all sides: at most 16 MiB of them.
+BOUND = {8: 1000, 100: 1000, 1024: 1000, 65536: 256, 1048576: 16}
+LESS_IS_BETTER = {"us", "ns", "ms", "KiB", "MiB", "% of a core"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least `ratio` times as good as `peer` (the best one where none is named), and no worse than `limit`."""
+    ratio: float | None = None
+    peer: str | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    size: int  # bytes of a message or of the shared value, 0 where there is none
+    unit: str
+    polyproc: list
+    peers: dict = field(default_factory=dict)
+    goal: Goal = Goal()
+
+    @property
+    def sides(self):
+        return {"polyproc": self.polyproc, **self.peers}
+
+
+def cpython(*arguments):
+    return ["cpython_peer.py", *arguments]
+
+
+def queue_row(name, side, size, producers, consumers, bound, goal):
+    shape = [f"size={size}", f"producers={producers}", f"consumers={consumers}", f"bound={bound}"]
+    peers = {BOOST: ["queue_throughput", "boost", *shape],
+             ZMQ: ["queue_throughput", "zmq", *shape],
+             CPYTHON: cpython("queue", *shape)}
+    if bound == 0:
+        del peers[BOOST]  # always bounded
+    return Row(name, size, "msg/s", ["queue_throughput", side, *shape], peers, goal)
+
+
+def queue_rows():
+    ratios = {8: 10, 100: 8, 1024: 8, 65536: 2, 1048576: 2}
+    for producers, consumers in ((1, 1), (4, 1), (2, 2)):
+        for size in SIZES:
+            many_ends = Goal(limit=20e6) if size == 8 else Goal()
+            goal = Goal(ratio=ratios[size]) if producers == 1 else many_ends
+            yield queue_row(f"queue_{producers}:{consumers}", "polyproc", size, producers, consumers, BOUND[size], goal)
+    for size in SIZES[:3]:
+        yield queue_row("queue_1:1_unbounded", "polyproc", size, 1, 1, 0, Goal())
+    for size in SIZES[:3]:
+        yield queue_row("queue_1:1_many", "polyproc_many", size, 1, 1, BOUND[size], Goal())
+
+
+def round_trip_rows():
+    goals = {"free": Goal(limit=0.5), "2_cores": Goal(limit=0.5), "1_core": Goal(ratio=1 / 1.2, peer="bare futex")}
+    for placement, goal in goals.items():
+        peers = {"bare futex": ["round_trip", "futex", placement],
+                 BOOST: ["round_trip", "boost", placement],
+                 ZMQ: ["round_trip", "zmq", placement],
+                 CPYTHON: cpython("round_trip", placement)}
+        yield Row(f"round_trip_{placement}", 8, "us", ["round_trip", "polyproc", placement], peers, goal)
+
+
+def lock_rows():
+    for processes, ratio in ((1, 10), (2, 5)):
+        words = ["increment", f"processes={processes}"]
+        peers = {"robust pthread mutex": ["locks", "robust_mutex", *words], CPYTHON: cpython(*words)}
+        yield Row(f"value_increment_{processes}", 8, "op/s", ["locks", "polyproc", *words], peers,
+                  Goal(ratio=ratio, peer=CPYTHON))
+    peers = {"robust pthread mutex": ["locks", "robust_mutex", "pair"], CPYTHON: cpython("pair")}
+    yield Row("lock_pair", 0, "ns", ["locks", "polyproc", "pair"], peers, Goal(limit=20))
+
+
+def process_rows():
+    bare = {"fork": "bare fork + wait", "spawn": "posix_spawn + wait of an empty program"}
+    goals = {"fork": Goal(limit=3000), "spawn": Goal(ratio=0.8, peer=bare["spawn"])}
+    for method, goal in goals.items():
+        peers = {bare[method]: ["processes", "system", method], CPYTHON: cpython("start", method)}
+        yield Row(f"start_join_{method}", 0, "starts/s", ["processes", "polyproc", method], peers, goal)
+
+
+def memory_rows():
+    for name, unit, limit in (("first_queue", "KiB", None), ("empty_queue", "KiB", 64), ("drained_queue", "MiB", 4),
+                              ("queue_waiters", "% of a core", 1), ("lock_waiters", "% of a core", 1),
+                              ("killed_owner", "ms", 100)):
+        yield Row(name, 0, unit, ["memory", "polyproc", name], {}, Goal(limit=limit))
+
+
+def all_rows():
+    return [*queue_rows(), *round_trip_rows(), *lock_rows(), *process_rows(), *memory_rows()]
