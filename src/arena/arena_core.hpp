@@ -114,6 +114,10 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   // Returns what this one process held, if it is dead.
   void recover(std::uint64_t identity);
 
+  // Decides for all dead processes what of their references in flight was passed on. By whoever took the lock of a
+  // queue's end over from a dead holder, before it changes that end's words.
+  void settle_dead();
+
   // ---- threads (thread_slots.cpp)
   // Slot of the calling thread, for biased locks; made at the first call.
   [[nodiscard]] ThreadSlot& thread_slot() {
@@ -141,6 +145,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
 
   [[noreturn]] void throw_unattached() const;
   [[nodiscard]] ProcessSlot& self() const;
+  [[nodiscard]] bool has_free_slot() const;
   [[nodiscard]] std::uint64_t take_slot(int fd, SlotState state);
   [[nodiscard]] std::uint64_t find_free_slot(Transaction& section, int fd);
   void describe_self(ProcessSlot& slot) const noexcept;
@@ -148,7 +153,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   [[nodiscard]] Entry* claim_entry_locked();
   [[nodiscard]] Holding* hold_locked(std::uint64_t offset, Entry* entry);
   void destroy(Entry* entry) noexcept;
-  void settle_in_flight(ProcessSlot& slot);
+  void settle_in_flight(ProcessSlot& slot, std::uint64_t identity);
   void take_references(ProcessSlot& slot);
   void close_slot(ProcessSlot& slot);
   [[nodiscard]] ThreadSlot& find_thread_slot();

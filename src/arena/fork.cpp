@@ -93,6 +93,11 @@ std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept {
 void record_forks(ForkRecord* record) noexcept { fork_record = record; }
 
 void ArenaCore::before_fork() noexcept {
+  try {
+    if (!has_free_slot()) recover();  // rather than another table of slots
+  } catch (const std::exception&) {
+    // Then there will be another table.
+  }
   local_.lock();
   try {
     if (identity() == kUnattached) return;

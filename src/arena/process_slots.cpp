@@ -84,6 +84,7 @@ std::shared_ptr<ArenaCore> ArenaCore::attach(std::unique_ptr<Region> region) {
   core->life_ = Life(std::move(life));
   core->describe_self(core->self());
   register_core(core);
+  core->recover();  // what others left who died with nobody there
   return core;
 }
 
@@ -157,6 +158,14 @@ bool ArenaCore::alive(std::uint64_t identity) const noexcept {
   } catch (const Error&) {
     return false;
   }
+}
+
+bool ArenaCore::has_free_slot() const {
+  const std::uint64_t count = std::atomic_ref(header().process_slots).load(std::memory_order_acquire);
+  for (std::uint64_t i = 1; i < count; ++i) {
+    if (process_slot(i).state.load() == SlotState::free) return true;
+  }
+  return false;
 }
 
 std::uint64_t ArenaCore::take_slot(int fd, SlotState state) {

@@ -49,15 +49,30 @@ void ArenaCore::recover(std::uint64_t identity) {
       slot.state.load() != SlotState::free && slot.generation.load() == identity >> 32 && !alive(identity);
   if (still_dead) {
     { Transaction roll_back_what_it_left(*this); }
-    settle_in_flight(slot);
+    settle_in_flight(slot, identity);
     take_references(slot);
     close_slot(slot);
   }
   release(slot.reaper);
 }
 
-// First, while the queues that the dead process used are still held by it: whose is what it was passing on?
-void ArenaCore::settle_in_flight(ProcessSlot& slot) {
+// Whose is what a dead process was passing on? That is to be seen in the word of the queue's end as the process left it,
+// so it is decided before anybody else publishes there: by whoever takes the end over from a dead holder. Which of the
+// dead it was is not known any more when that one dies in turn, so it is done for all of them.
+void ArenaCore::settle_dead() {
+  const std::uint64_t count = std::atomic_ref(header().process_slots).load(std::memory_order_acquire);
+  for (std::uint64_t i = 1; i < count; ++i) {
+    ProcessSlot& slot = process_slot(i);
+    if (slot.state.load() == SlotState::free) continue;
+    const std::uint64_t identity = std::uint64_t{slot.generation.load()} << 32 | (i + 1);
+    if (!alive(identity)) settle_in_flight(slot, identity);
+  }
+}
+
+// Under the arena's lock, as several may be at it, and only one of them holds the end.
+void ArenaCore::settle_in_flight(ProcessSlot& slot, std::uint64_t identity) {
+  Transaction section(*this);
+  if (slot.state.load() == SlotState::free || slot.generation.load() != identity >> 32) return;
   for_each_entry(*region_, slot, [&](Entry& entry) {
     const EntryKind kind = kind_of(entry);
     if (kind != EntryKind::sending && kind != EntryKind::receiving) return;

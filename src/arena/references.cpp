@@ -265,10 +265,7 @@ void ArenaCore::drop_reference(Entry* entry) noexcept {
       section.set(entry->block, last ? with_kind(offset, EntryKind::destroying) : 0);
       section.commit();
     }
-    if (last)
-      destroy(entry);
-    else
-      return_entry(entry);
+    if (last) destroy(entry);
   } catch (const Error&) {
     // The arena's memory is damaged, or this child is not attached: the entry stays, nothing is freed.
   }
