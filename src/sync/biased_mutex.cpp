@@ -37,6 +37,7 @@ bool BiasedSection::enter_slow(Deadline deadline) {
     leave();
     return false;
   }
+  if (owner_died_) core_.settle_dead();
   if (lock_.owner == 0) {
     if (!earned_bias()) return true;
     lock_.owner = me;
