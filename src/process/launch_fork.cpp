@@ -60,7 +60,6 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
   }
   SentinelReserve reserve;
   warn_of_threads(role.name);
-  flush_stdio();
   ForkRecord record;
   record_forks(&record);
   child.pid = ::fork();

@@ -14,6 +14,7 @@
 #include <polyproc/os/error.hpp>
 
 #include "os/pidfd.hpp"
+#include "process/bootstrap.hpp"
 #include "process/child_table.hpp"
 #include "process/this_process.hpp"
 
@@ -90,6 +91,7 @@ void ProcessCore::start() {
   (void)Arena::family();
   prepare_for_children();
   (void)running_children();
+  flush_stdio();  // what was printed before must come before what the child prints, and once
   kept_ = method == StartMethod::fork ? launch_by_fork(*target_, role()) : launch_by_spawn(*target_, role());
   sentinel_ = std::make_shared<os::Fd>(std::move(kept_.sentinel));
   pid_ = kept_.pid;

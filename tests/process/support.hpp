@@ -1,25 +1,99 @@
 // SPDX-License-Identifier: MIT
-// What the tests of processes share: both start methods, and a patience beyond which a test has failed.
+// What the tests of processes share: both start methods, a patience beyond which a test has failed, and parents that
+// are processes of their own, made by the host's fork, which a test may kill.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <polyproc/process/process.hpp>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <polyproc/polyproc.hpp>
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 namespace polyproc::testing {
 
 inline constexpr std::chrono::seconds kLong{20};
+inline constexpr std::chrono::milliseconds kShort{40};
+
+// Waits for a process that need not be a child; false when it runs for another second.
+inline bool ends_soon(int pid) {
+  const int sentinel = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (sentinel < 0) return true;
+  pollfd ended{sentinel, POLLIN, 0};
+  const int count = ::poll(&ended, 1, 1000);
+  ::close(sentinel);
+  return count == 1;
+}
+
+// For children that are to be killed.
+inline void wait_for_ever() {
+  for (;;) ::pause();
+}
+
+// The next item; T{} when there is none for long.
+template <class T>
+T take(Queue<T>& queue) {
+  return queue.get_for(kLong).value_or(T{});
+}
+
+// Says that it runs, then waits for the word to go on.
+inline void report_and_wait(Queue<int>& running, Queue<int>& go_on) {
+  running.put(::getpid());
+  (void)go_on.get();
+}
+
+inline void report_and_hang(Queue<int>& running) {
+  running.put(::getpid());
+  wait_for_ever();
+}
+
+inline void set_flag(Value<int>& flag) { flag = 1; }
 
 class EachMethod : public ::testing::TestWithParam<StartMethod> {
  protected:
+  EachMethod() { Arena::family().recover(); }  // what processes killed by other tests held
   [[nodiscard]] static ProcessOptions options() { return {.method = GetParam()}; }
+  [[nodiscard]] static ProcessOptions daemon_options() { return {.daemon = true, .method = GetParam()}; }
 };
 
-inline const auto kMethods = ::testing::Values(StartMethod::fork, StartMethod::spawn);
-inline std::string method_name(const ::testing::TestParamInfo<StartMethod>& info) {
-  return std::string(to_string(info.param));
-}
+#define POLYPROC_EACH_METHOD(Suite)                                          \
+  INSTANTIATE_TEST_SUITE_P(                                                  \
+      Each, Suite, ::testing::Values(StartMethod::fork, StartMethod::spawn), \
+      [](const ::testing::TestParamInfo<StartMethod>& info) { return std::string(to_string(info.param)); })
+
+// A process that the host forked, not the library.
+class HostFork {
+ public:
+  // The child ends with the number that `act` returns.
+  explicit HostFork(const std::function<int()>& act) : pid_(::fork()) {
+    if (pid_ == 0) ::_exit(act());
+  }
+  HostFork(const HostFork&) = delete;
+  HostFork& operator=(const HostFork&) = delete;
+  ~HostFork() {
+    if (pid_ > 0) kill();
+  }
+
+  void kill() {
+    ::kill(pid_, SIGKILL);
+    (void)wait();
+  }
+  // As exitcode().
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_;
+};
 
 }  // namespace polyproc::testing
