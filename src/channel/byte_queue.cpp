@@ -13,7 +13,8 @@
 #include <polyproc/os/error.hpp>
 #include <polyproc/os/fail_point.hpp>
 
-#include "arena/transaction.hpp"
+#include "arena/arena_core.hpp"
+#include "channel/open_items.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
@@ -151,11 +152,6 @@ const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ri
   std::atomic_signal_fence(std::memory_order_seq_cst);
   known.ring = ring;
   return known;
-}
-
-// Who died inside of a joinable queue's end may have left a counted but not published item in the arena's log.
-void ByteQueue::restore_after_death(const BiasedSection& section) const {
-  if (section.owner_died() && state_->joinable != 0) Transaction undo(*core_);
 }
 
 void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
@@ -434,13 +430,8 @@ inline void ByteQueue::advance(const Record& record, std::uint64_t end, std::uin
 
 void ByteQueue::take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items) {
   if (state_->joinable == 0) return advance(record, end, items);
-  auto& open = core_->region().at<OpenItems>(open_items + kBlockHeaderBytes);
-  const std::uint64_t word = prepare_cursor(record, end, items);
-  Transaction together(*core_);
-  together.set(open.count, open.count + static_cast<std::int64_t>(items));
-  together.set(state_->get.commit, word);
-  together.commit();
-  POLYPROC_FAIL_POINT("queue.get.committed_with_count");
+  count_open(core_->region().at<OpenItems>(open_items + kBlockHeaderBytes), record.word, items);
+  advance(record, end, items);
 }
 
 // The common case, all in one: this thread has the bias, and there is a short item in the ring.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// task_done and join. Each process that gets items from a joinable queue has a count of those it has not settled. The
-// count changes together with the queue's own words in one transaction of the arena, so that a consumer killed at any
-// instruction leaves a count that is exact, and join can settle its items for it.
+// task_done and join. Each process that gets items from a joinable queue has a count of those that it got, which is
+// committed by the same store as the get itself, and of those that it settled, so that a consumer killed at any
+// instruction leaves counts that are exact, and join can settle its items for it.
 #include <algorithm>
 #include <limits>
 
@@ -10,6 +10,7 @@
 #include <polyproc/os/fail_point.hpp>
 
 #include "arena/block_heap.hpp"
+#include "channel/open_items.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
@@ -37,9 +38,15 @@ std::uint64_t unsettled(const QueueState& queue) noexcept {
 // The block of this process's count, made at its first get; 0 for queues that are not joinable.
 std::uint64_t ByteQueue::own_open_items() const {
   if (state_->joinable == 0) return 0;
+  {
+    Transaction section(*core_);
+    if (const std::uint64_t known = find_open_items(section.region(), *state_, core_->identity()); known != 0)
+      return known;
+  }
+  settle_dead();  // so that the list does not grow where consumers come and go
   Transaction section(*core_);
   if (const std::uint64_t known = find_open_items(section.region(), *state_, core_->identity()); known != 0)
-    return known;
+    return known;  // made by another thread
   const std::uint64_t made = BlockHeap(section).allocate_table(sizeof(OpenItems));
   OpenItems& open = open_items_at(section.region(), made);
   open.next = state_->open_items;
@@ -47,6 +54,19 @@ std::uint64_t ByteQueue::own_open_items() const {
   section.set(state_->open_items, made);
   section.commit();
   return made;
+}
+
+// Whoever died in the getting end may have counted an item that it did not get. Under the arena's lock: join must not
+// read the count while the next item is got.
+void ByteQueue::restore_after_death(const BiasedSection& section) const {
+  if (!section.owner_died() || state_->joinable == 0) return;
+  Transaction locked(*core_);
+  const std::uint64_t commit = state_->get.commit.load(std::memory_order_relaxed);
+  for (std::uint64_t block = state_->open_items; block != 0;) {
+    OpenItems& open = open_items_at(locked.region(), block);
+    forget_uncommitted(open, commit);
+    block = open.next;
+  }
 }
 
 void ByteQueue::task_done() {
@@ -58,7 +78,7 @@ void ByteQueue::task_done() {
     if (unsettled(*state_) == 0)
       throw UsageError("task_done: called more often than items were got from the queue");
     OpenItems& open = open_items_at(section.region(), own);
-    section.set(open.count, open.count - 1);
+    section.set(open.settled, open.settled + 1);
     section.set(state_->done, state_->done.load(std::memory_order_relaxed) + 1);
     POLYPROC_FAIL_POINT("queue.task_done.counted");
     section.commit();
@@ -78,8 +98,8 @@ void ByteQueue::settle_dead() const {
       link = &open_items_at(region, block).next;
       continue;
     }
-    const std::uint64_t count =
-        open.count > 0 ? std::min(static_cast<std::uint64_t>(open.count), unsettled(*state_)) : 0;
+    const std::uint64_t got = got_items(open, state_->get.commit.load(std::memory_order_acquire));
+    const std::uint64_t count = got > open.settled ? std::min(got - open.settled, unsettled(*state_)) : 0;
     section.set(state_->done, state_->done.load(std::memory_order_relaxed) + count);
     section.set(state_->lost, state_->lost.load(std::memory_order_relaxed) + count);
     section.set(*link, open.next);

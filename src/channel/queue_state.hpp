@@ -58,11 +58,17 @@ struct QueueState {
   QueueEnd get;
 };
 
-// Items that one process has got and not settled. Negative where it settled what others got.
+// What one process has got from a joinable queue: `count` items in all, if the getting end's commit is above `above`.
+// The one of two with the higher `above` stands; the other is prepared before each get (open_items.hpp).
+struct GotItems {
+  std::atomic<std::uint64_t> above;  // 0: never used, count 0
+  std::atomic<std::uint64_t> count;
+};
 struct OpenItems {
   std::uint64_t next;
   std::uint64_t process;  // identity
-  std::int64_t count;
+  std::uint64_t settled;  // by task_done; may exceed what it got, where it settled what others got
+  std::array<GotItems, 2> got;
 };
 
 struct RingHeader {
