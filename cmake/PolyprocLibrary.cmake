@@ -29,6 +29,10 @@ target_link_libraries(polyproc PUBLIC polyproc_usage)
 # Before 1.0 each minor version may change the binary interface, and the soname says so (docs/versioning.md).
 set_target_properties(polyproc PROPERTIES EXPORT_NAME core LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+if(NOT POLYPROC_SANITIZE)
+  # A missing piece is an error of the library's build, not of its users'.
+  target_link_options(polyproc PRIVATE LINKER:--no-undefined)
+endif()
 
 if(POLYPROC_BUILD_TESTS)
   add_library(polyproc_internal STATIC $<TARGET_OBJECTS:polyproc_objects>)
