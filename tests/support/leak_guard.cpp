@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -29,7 +30,7 @@ using Names = std::set<std::string>;
 // What the library keeps open for as long as the process lives: its arena and the locks on it.
 constexpr std::array<std::string_view, 1> kKeptDescriptors{"/memfd:polyproc"};
 constexpr const char* kFolderVariable = "POLYPROC_DIR";
-constexpr const char* kFolderTemplate = "/dev/shm/polyproc-test-XXXXXX";
+constexpr std::string_view kFolderPrefix = "/dev/shm/polyproc-test-";
 constexpr int kSecondsToDie = 10;
 
 fs::path named_arena_folder() {
@@ -150,10 +151,22 @@ class LeakListener : public ::testing::EmptyTestEventListener {
   LeakGuard guard_;
 };
 
+// Removes the folders of test programs that were killed; the name goes on with the program's process id.
+void remove_stale_folders() {
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator("/dev/shm", gone)) {
+    const std::string path = entry.path().string();
+    if (!path.starts_with(kFolderPrefix)) continue;
+    const int owner = std::atoi(path.c_str() + kFolderPrefix.size());
+    if (owner > 0 && ::kill(owner, 0) == -1 && errno == ESRCH) fs::remove_all(entry.path(), gone);
+  }
+}
+
 // A folder of our own for named arenas: test programs that run at the same time do not see each other's.
 class ArenaFolder : public ::testing::Environment {
   void SetUp() override {
-    path_ = kFolderTemplate;
+    remove_stale_folders();
+    path_ = std::string(kFolderPrefix) + std::to_string(::getpid()) + "-XXXXXX";
     ASSERT_NE(::mkdtemp(path_.data()), nullptr) << "no folder " << path_;
     ::setenv(kFolderVariable, path_.c_str(), 1);
   }
