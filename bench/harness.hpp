@@ -50,7 +50,10 @@ class Arguments {
       throw std::invalid_argument("usage: program SIDE [WHAT] [NAME=NUMBER...]; see bench/rows.py");
   }
   [[nodiscard]] const std::string& side() const noexcept { return words_[0]; }
-  [[nodiscard]] std::string what() const { return words_.size() > 1 ? words_[1] : std::string(); }
+  [[nodiscard]] std::string what(std::string_view otherwise = "") const {
+    const bool given = words_.size() > 1 && words_[1].find('=') == std::string::npos;
+    return given ? words_[1] : std::string(otherwise);
+  }
   [[nodiscard]] double number(std::string_view name, double otherwise) const {
     for (const std::string& word : words_) {
       if (word.starts_with(name) && word[name.size()] == '=') return std::stod(word.substr(name.size() + 1));

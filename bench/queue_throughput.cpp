@@ -2,7 +2,7 @@
 // Messages per second through one queue, between forked processes. A message that is lost, doubled, torn or out of its
 // producer's order is an error, not a figure.
 //
-// queue_throughput polyproc|polyproc_many|boost|zmq [size=8] [producers=1] [consumers=1] [bound=0]
+// queue_throughput polyproc|polyproc_many|boost|zmq [free|2_cores|1_core] [size=8] [producers=1] [consumers=1] [bound=0]
 #include "channel.hpp"
 #include "children.hpp"
 #include "polyproc_channel.hpp"
@@ -15,6 +15,12 @@
 
 namespace bench {
 namespace {
+
+struct Plan {
+  Shape shape;
+  Placement placement;
+  double seconds;
+};
 
 struct Traffic {
   Gate gate;
@@ -50,11 +56,12 @@ void consume(Channel& channel, const Shape& shape, std::uint32_t consumer, Traff
 
 // The seconds from the start of all until the last message was got.
 template <class Channel>
-double transfer(const Shape& shape, std::uint64_t count) {
+double transfer(const Plan& plan, std::uint64_t count) {
+  const Shape& shape = plan.shape;
   const std::uint64_t each = std::max<std::uint64_t>(count / shape.producers, 1);
   Channel channel(shape);
   Shared<Traffic> traffic;
-  Children children;
+  Children children(plan.placement);
   for (std::uint32_t i = 0; i < shape.consumers; ++i) {
     children.start([&, i] { consume(channel, shape, i, *traffic); });
   }
@@ -70,44 +77,44 @@ double transfer(const Shape& shape, std::uint64_t count) {
 }
 
 template <class Channel>
-void measure(const Shape& shape, double seconds) {
-  const std::uint64_t first = std::max<std::uint64_t>(20, 20'000'000 / (1000 + shape.size));
-  print_result(
-      calibrated_rate(first, seconds, [&](std::uint64_t count) { return transfer<Channel>(shape, count); }),
-      "msg/s");
+void measure(const Plan& plan) {
+  const std::uint64_t first = std::max<std::uint64_t>(20, 20'000'000 / (1000 + plan.shape.size));
+  const auto run = [&](std::uint64_t count) { return transfer<Channel>(plan, count); };
+  print_result(calibrated_rate(first, plan.seconds, run), "msg/s");
 }
 
 template <template <class> class Channel>
-void measure_polyproc(const Shape& shape, double seconds) {
-  switch (shape.size) {
+void measure_polyproc(const Plan& plan) {
+  switch (plan.shape.size) {
     case 8:
-      return measure<Channel<std::uint64_t>>(shape, seconds);
+      return measure<Channel<std::uint64_t>>(plan);
     case 100:
-      return measure<Channel<Record<100>>>(shape, seconds);
+      return measure<Channel<Record<100>>>(plan);
     case 1024:
-      return measure<Channel<Record<1024>>>(shape, seconds);
+      return measure<Channel<Record<1024>>>(plan);
     default:
       break;
   }
   if constexpr (std::is_same_v<Channel<std::string>, PolyprocChannel<std::string>>) {
-    return measure<Channel<std::string>>(shape, seconds);
+    return measure<Channel<std::string>>(plan);
   }
   throw Skip("no batches of messages of this size");
 }
 
 void run(const Arguments& arguments) {
-  const Shape shape{.size = arguments.count("size", 8),
-                    .producers = static_cast<std::uint32_t>(arguments.count("producers", 1)),
-                    .consumers = static_cast<std::uint32_t>(arguments.count("consumers", 1)),
-                    .bound = arguments.count("bound", 0)};
-  const double seconds = arguments.seconds();
-  if (arguments.side() == "polyproc") return measure_polyproc<PolyprocChannel>(shape, seconds);
-  if (arguments.side() == "polyproc_many") return measure_polyproc<PolyprocBatchChannel>(shape, seconds);
+  const Plan plan{.shape = {.size = arguments.count("size", 8),
+                            .producers = static_cast<std::uint32_t>(arguments.count("producers", 1)),
+                            .consumers = static_cast<std::uint32_t>(arguments.count("consumers", 1)),
+                            .bound = arguments.count("bound", 0)},
+                  .placement = parse_placement(arguments.what("free")),
+                  .seconds = arguments.seconds()};
+  if (arguments.side() == "polyproc") return measure_polyproc<PolyprocChannel>(plan);
+  if (arguments.side() == "polyproc_many") return measure_polyproc<PolyprocBatchChannel>(plan);
 #if POLYPROC_BENCH_BOOST
-  if (arguments.side() == "boost") return measure<BoostChannel>(shape, seconds);
+  if (arguments.side() == "boost") return measure<BoostChannel>(plan);
 #endif
 #if POLYPROC_BENCH_ZMQ
-  if (arguments.side() == "zmq") return measure<ZmqChannel>(shape, seconds);
+  if (arguments.side() == "zmq") return measure<ZmqChannel>(plan);
 #endif
   throw Skip("not installed when the benchmarks were built");
 }

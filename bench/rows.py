@@ -79,7 +79,7 @@ def lock_rows():
 
 
 def process_rows():
-    bare = {"fork": "bare fork + wait", "spawn": "posix_spawn + wait of an empty program"}
+    bare = {"fork": "bare fork + wait", "spawn": "posix_spawn + wait of an empty C++ program"}
     goals = {"fork": Goal(limit=3000), "spawn": Goal(ratio=0.8, peer=bare["spawn"])}
     for method, goal in goals.items():
         peers = {bare[method]: ["processes", "system", method], CPYTHON: cpython("start", method)}
