@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// The code of the documents: each block of docs/guide.md and README.md marked as C++ is a piece of a file that is
+// compiled, here or in examples/, and what is here runs.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <polyproc/polyproc.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+void consume(polyproc::Queue<int> numbers, polyproc::Value<long> sum) {
+  for (int number : numbers) sum.atomic().fetch_add(number);
+}
+
+void do_resize(const std::string& picture) { ASSERT_FALSE(picture.empty()); }
+
+// clang-format off
+void resize(polyproc::JoinableQueue<std::string> pictures) {
+  for (const std::string& picture : pictures) {
+    do_resize(picture);
+    pictures.task_done();
+  }
+}
+
+TEST(Guide, NamedArenas) {
+  polyproc::Arena shop = polyproc::Arena::open_or_create("shop");
+  polyproc::Queue<int> orders(shop, "orders");     // made here, or by another program
+  polyproc::Value<double> turnover(shop, "turnover", 0.0);
+  orders.put(1);
+  EXPECT_EQ(polyproc::Queue<int>(polyproc::Arena::open("shop"), "orders").get(), 1);
+  EXPECT_THROW(polyproc::Queue<long>(shop, "orders"), polyproc::TypeMismatch);
+  orders.close();
+  turnover.close();
+  shop = polyproc::Arena::family();
+  for (const polyproc::NamedArena& arena : polyproc::Arena::list())
+    if (!arena.attached) polyproc::Arena::remove(arena.name);
+}
+
+TEST(Guide, ValueAndArray) {
+  polyproc::Value<int> answer(42);
+  answer = answer + 1;
+
+  polyproc::Array<double> zeros(1000);                    // 1000 zeroed elements
+  polyproc::Array<int> primes{2, 3, 5, 7};                // from a list
+  polyproc::Array<int> copy(std::vector{1, 2, 3});        // from any range
+  std::span<int> middle = primes.slice(1, 3);             // 3, 5
+  std::ranges::sort(primes, std::greater<>());            // it is a contiguous range
+  EXPECT_EQ(answer, 43);
+  EXPECT_EQ(zeros[999], 0.0);
+  EXPECT_EQ(copy.back(), 3);
+  EXPECT_EQ(middle.size(), 2u);
+  EXPECT_EQ(primes.front(), 7);
+}
+
+TEST(Guide, Counting) {
+  polyproc::Value<long> counter;
+  {
+    std::scoped_lock guard(counter.get_lock());
+    counter = counter + 1;
+  }
+  counter.atomic().fetch_add(1);  // without the lock: do one or the other
+  EXPECT_EQ(counter, 2);
+}
+
+TEST(Guide, Locks) {
+  polyproc::Lock lock;
+  if (lock.try_lock_for(100ms)) lock.unlock();
+  std::unique_lock guard(lock, std::try_to_lock);
+  EXPECT_TRUE(guard.owns_lock());
+}
+
+TEST(Guide, TheHolderDies) {
+  polyproc::Lock lock;
+  bool repaired = false;
+  const auto repair = [&] { repaired = true; };
+  polyproc::Process holder([&] { lock.lock(); });
+  holder.start();
+  holder.join();
+  if (lock.acquire_checked() == polyproc::Acquired::owner_died) repair();
+  lock.release();
+  EXPECT_TRUE(repaired);
+}
+
+TEST(Guide, Queues) {
+  polyproc::Queue<std::string> queue(100);  // at most 100 items; without a number, as many as the arena holds
+  queue.put("first");
+  if (!queue.put_for("second", 1s)) puts("full for a second");
+  std::string item = queue.get();                            // waits
+  std::optional<std::string> next = queue.try_get();         // does not
+  EXPECT_EQ(item, "first");
+  EXPECT_EQ(next, "second");
+}
+
+TEST(Guide, Consumers) {
+  polyproc::Queue<int> numbers;
+  polyproc::Value<long> sum;
+  polyproc::Process a(consume, numbers, sum);
+  polyproc::Process b(consume, numbers, sum);
+  a.start();
+  b.start();
+  for (int i = 1; i <= 1000; ++i) numbers.put(i);
+  numbers.shutdown();
+  a.join();
+  b.join();
+  EXPECT_EQ(sum, 500500);
+}
+
+TEST(Guide, JoinableQueue) {
+  polyproc::JoinableQueue<std::string> pictures;
+  polyproc::Process worker(resize, pictures);
+  worker.start();
+  pictures.put("cat");
+  EXPECT_EQ(pictures.join(), 0u);
+  pictures.shutdown();
+  worker.join();
+  EXPECT_EQ(worker.exitcode(), 0);
+}
+
+TEST(Guide, Processes) {
+  polyproc::Queue<int> numbers;
+  polyproc::Value<long> sum;
+  numbers.put(3);
+  numbers.shutdown();
+  polyproc::Process p({.name = "worker"}, consume, numbers, sum);
+  p.start();
+  if (!p.join_for(5s)) p.terminate();
+  p.join();
+  std::optional<int> code = p.exitcode();  // 0; n: exited with n; -n: ended by signal n
+  EXPECT_EQ(code, 0);
+  EXPECT_EQ(sum, 3);
+}
+
+TEST(Guide, StartMethods) {
+  polyproc::Queue<int> numbers;
+  polyproc::Value<long> sum;
+  for (int i = 0; i < 3; ++i) numbers.put(i);
+  numbers.shutdown();
+  polyproc::set_start_method("spawn");  // for all that do not say
+  polyproc::Process fresh(consume, numbers, sum);
+  polyproc::Process copied = polyproc::get_context("fork").process(consume, numbers, sum);
+  polyproc::Process checked({.method = polyproc::StartMethod::spawn}, consume, numbers, sum);
+  for (polyproc::Process* process : {&fresh, &copied, &checked}) process->start();
+  for (polyproc::Process* process : {&fresh, &copied, &checked}) {
+    process->join();
+    EXPECT_EQ(process->exitcode(), 0);
+  }
+  EXPECT_EQ(sum, 3);
+  polyproc::set_start_method("fork");
+}
+
+TEST(Guide, Errors) {
+  bool caught = false;
+  const auto puts = [&](const char*) { caught = true; };
+  try {
+    polyproc::Array<char> too_large(std::size_t{1} << 60);
+  } catch (const polyproc::ArenaFull&) {
+    puts("no room");
+  }
+  EXPECT_TRUE(caught);
+}
+
+// In a process of its own, which has shared nothing yet.
+void configure() {
+  polyproc::Arena::configure_family({.limit = 256 << 20});
+}
+
+TEST(Guide, TheFamilysArenaIsConfiguredBeforeItIsUsed) {
+  (void)polyproc::Arena::family();
+  EXPECT_THROW(configure(), polyproc::UsageError);
+}
+// clang-format on
+
+// ---- the check itself
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Lines without indentation, so that a block may stand deeper in a program than on the page.
+std::string flat(const std::string& text) {
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find_first_not_of(' ');
+    if (first != std::string::npos) result += line.substr(first) + '\n';
+  }
+  return result;
+}
+
+std::vector<std::string> blocks_of(const std::string& page) {
+  std::vector<std::string> blocks;
+  const std::string begin = "```cpp\n";
+  for (std::size_t at = page.find(begin); at != std::string::npos; at = page.find(begin, at)) {
+    at += begin.size();
+    blocks.push_back(page.substr(at, page.find("```", at) - at));
+  }
+  return blocks;
+}
+
+TEST(Documents, EachBlockOfCodeIsPartOfAProgramThatIsCompiled) {
+  std::string programs;
+  for (const char* folder : {"tests/docs", "examples"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) programs += flat(read(entry.path())) + "\n\n";
+  }
+  for (const char* page : {"README.md", "docs/guide.md"}) {
+    const auto blocks = blocks_of(read(page));
+    EXPECT_FALSE(blocks.empty()) << page;
+    for (const std::string& block : blocks)
+      EXPECT_NE(programs.find(flat(block)), std::string::npos) << page << " shows code that no program has:\n" << block;
+  }
+}
+
+}  // namespace
