@@ -6,6 +6,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -26,6 +27,7 @@ namespace bench {
 
 // Exit status of a program that cannot measure this row here; standard error says why.
 inline constexpr int kSkipped = 77;
+inline constexpr unsigned kMostSeconds = 70;
 
 struct Skip : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -123,9 +125,10 @@ template <class Call>
   return *middle;
 }
 
-// The body of main: tells about an exception, and turns it into an exit status.
+// The body of main: tells about an exception, and turns it into an exit status; ends a program that is stuck.
 template <class Body>
 int run_program(int argc, char** argv, Body body) {
+  ::alarm(kMostSeconds);
   try {
     body(Arguments(argc, argv));
     return 0;
