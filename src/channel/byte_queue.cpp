@@ -30,9 +30,13 @@ constexpr std::uint64_t kNoteCpuEvery = 16;
 void copy_record(std::byte* to, const void* from, std::uint64_t size) noexcept {
   if (size == 8) {
     std::memcpy(to, from, 8);  // one store, no call
-  } else {
+  } else if (size != 0) {  // an empty range may have no address
     std::memcpy(to, from, size);
   }
+}
+
+const RingHeader& ring_header(const std::byte* data) noexcept {
+  return *reinterpret_cast<const RingHeader*>(data - sizeof(RingHeader));
 }
 
 void write_word(std::byte* to, std::uint64_t word) noexcept { std::memcpy(to, &word, sizeof word); }
@@ -122,8 +126,9 @@ std::uint64_t ByteQueue::make_ring(Entry* entry, std::uint64_t capacity) {
 }
 
 void ByteQueue::make_first_ring() {
-  Entry* entry = core_->claim_entry();
-  const std::uint64_t ring = make_ring(entry, kFirstRing);
+  SpareEntry spare(*core_);
+  const std::uint64_t ring = make_ring(spare.entry(), kFirstRing);
+  Entry* entry = spare.release();
   state_->put.cursors[0].ring.store(ring, std::memory_order_relaxed);
   state_->get.cursors[0].ring.store(ring, std::memory_order_relaxed);
   core_->will_send(entry, state_->life, 0);
@@ -133,8 +138,9 @@ void ByteQueue::make_first_ring() {
   core_->sent(entry);
 }
 
+// A ring may lie where another, smaller one lay that this handle has seen.
 inline const ByteQueue::RingView& ByteQueue::view(RingView& known, std::uint64_t ring) const {
-  return known.ring == ring ? known : map_ring(known, ring);
+  return known.ring == ring && ring_header(known.data).capacity == known.capacity ? known : map_ring(known, ring);
 }
 
 const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ring) const {

@@ -17,6 +17,9 @@ constexpr std::uint64_t kShortBias = 20'000'000;
 constexpr std::uint32_t kLeastNeed = 256;
 constexpr std::uint32_t kMostNeed = 1u << 20;
 constexpr int kSpins = 100;
+// Sections are short: who must not wait for anything waits for this long for another to leave, so that it is not told
+// 'empty' of a queue that has items. Only a stopped process stays inside for longer.
+constexpr std::chrono::milliseconds kCourtesy{50};
 
 std::uint64_t now_ns() noexcept {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -27,6 +30,7 @@ std::uint64_t now_ns() noexcept {
 void BiasedSection::wake_revoker() noexcept { os::futex_wake(thread_.inside, 1); }
 
 bool BiasedSection::enter_slow(Deadline deadline) {
+  if (deadline.passed()) deadline = Deadline::after(kCourtesy);
   const Claim claim = acquire(lock_.mutex, core_, deadline, kInternalPatience);
   if (claim == Claim::timed_out) return false;
   owner_died_ = claim == Claim::taken_from_dead;
