@@ -99,7 +99,8 @@ void ArenaCore::take_references(ProcessSlot& slot) {
     if (kind_of(*mine) == EntryKind::destroying)
       destroy(mine);
     else
-      release_entry(mine);
+      drop_reference(mine);
+    return_entry(mine);
   });
 }
 
