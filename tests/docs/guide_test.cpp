@@ -215,13 +215,15 @@ std::vector<std::string> blocks_of(const std::string& page) {
 TEST(Documents, EachBlockOfCodeIsPartOfAProgramThatIsCompiled) {
   std::string programs;
   for (const char* folder : {"tests/docs", "examples"}) {
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) programs += flat(read(entry.path())) + "\n\n";
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      programs += flat(read(entry.path())) + "\n\n";
   }
   for (const char* page : {"README.md", "docs/guide.md"}) {
     const auto blocks = blocks_of(read(page));
     EXPECT_FALSE(blocks.empty()) << page;
     for (const std::string& block : blocks)
-      EXPECT_NE(programs.find(flat(block)), std::string::npos) << page << " shows code that no program has:\n" << block;
+      EXPECT_NE(programs.find(flat(block)), std::string::npos) << page << " shows code that no program has:\n"
+                                                               << block;
   }
 }
 
