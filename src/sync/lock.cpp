@@ -34,9 +34,16 @@ Acquired acquire_word(RobustWord& word, ArenaCore& core, Deadline deadline) {
   return Acquired::timed_out;
 }
 
+// What `thread` holds for the calling one. Other processes have threads of the same number: a dead holder's word must
+// not look like ours while another of our threads takes the lock over.
+std::uint64_t thread_word(const ArenaCore& core) noexcept {
+  constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15;  // odd: different identities stay different
+  return core.identity() * kSpread + this_thread_number();
+}
+
 bool held_by_this_thread(const LockState& state, const ArenaCore& core) noexcept {
   return owner_of(state.word.value.load(std::memory_order_relaxed)) == core.identity() &&
-         state.thread.load(std::memory_order_relaxed) == this_thread_number();
+         state.thread.load(std::memory_order_relaxed) == thread_word(core);
 }
 
 Acquired acquire_recursive(LockState& state, ArenaCore& core, Deadline deadline) {
@@ -47,7 +54,7 @@ Acquired acquire_recursive(LockState& state, ArenaCore& core, Deadline deadline)
   const Acquired result = acquire_word(state.word, core, deadline);
   if (result != Acquired::timed_out) {
     state.depth = 1;
-    state.thread.store(this_thread_number(), std::memory_order_relaxed);
+    state.thread.store(thread_word(core), std::memory_order_relaxed);
   }
   return result;
 }

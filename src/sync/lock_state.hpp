@@ -13,7 +13,8 @@ namespace polyproc::inline v0 {
 
 struct LockState {
   RobustWord word;
-  // Of an RLock, written by its holder only: which thread of the owner process holds it, and how often.
+  // Of an RLock, written by its holder only: which thread of the owner process holds it (identity of the
+  // process times an odd constant, plus the thread's number in it; 0: none), and how often.
   std::atomic<std::uint64_t> thread{0};
   std::uint64_t depth{0};
 };

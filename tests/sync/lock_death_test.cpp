@@ -13,7 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "arena/arena_core.hpp"
 #include "support/forked_child.hpp"
+#include "sync/lock_state.hpp"
 
 namespace polyproc {
 namespace {
@@ -190,6 +192,19 @@ TYPED_TEST(LockDeath, AtEachStepLeavesALockThatCanBeTaken) {
     EXPECT_LT(testing::seconds_since(start), 1.0) << point;
     lock.release();
   }
+}
+
+// The numbers of threads are the same in a forked child. Between the two stores by which another thread of this process
+// takes the lock over, the dead holder's number still stands there.
+TEST(LockDeathOfAnRLock, ADeadThreadsNumberIsNotTakenForOurs) {
+  RLock lock;
+  die_with(lock);
+  auto& state = *reinterpret_cast<LockState*>(lock.block().data());
+  const std::uint64_t dead = state.word.value.exchange(lock.block().core().identity());
+  EXPECT_FALSE(lock.try_lock());
+  state.word.value = dead;
+  EXPECT_EQ(lock.acquire_checked(), Acquired::owner_died);
+  lock.release();
 }
 
 TEST(LockDeathOfAWaiter, AWakeUpGivenToAKilledProcessIsNotLost) {

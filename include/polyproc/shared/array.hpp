@@ -46,6 +46,18 @@ class Array {
   Array(const Arena& arena, const std::string& name, std::size_t count)
       : Array(arena.find_or_publish(name, [&] { return Array(arena, count).block(); })) {}
   [[nodiscard]] static Array from_block(BlockRef block) { return Array(std::move(block)); }
+  Array(const Array&) = default;
+  Array(Array&& other) noexcept
+      : lock_(std::move(other.lock_)),
+        elements_(std::exchange(other.elements_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  Array& operator=(Array other) noexcept {
+    std::swap(lock_, other.lock_);
+    std::swap(elements_, other.elements_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Array() = default;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
@@ -68,9 +80,8 @@ class Array {
     return std::atomic_ref<T>(at(index));
   }
 
+  // An Array also converts to a span by itself, as every contiguous range does.
   [[nodiscard]] std::span<T> span() const { return {data(), size_}; }
-  operator std::span<T>() const { return span(); }        // NOLINT
-  operator std::span<const T>() const { return span(); }  // NOLINT
   // Elements [first, last), cut to what there is; Python's a[first:last].
   [[nodiscard]] std::span<T> slice(std::size_t first, std::size_t last) const {
     last = std::min(last, size_);

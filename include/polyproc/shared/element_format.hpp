@@ -7,6 +7,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -23,6 +24,8 @@ template <class C, class Traits>
 inline constexpr bool kIsView<std::basic_string_view<C, Traits>> = true;
 template <class T, std::size_t N>
 inline constexpr bool kIsView<std::span<T, N>> = true;
+template <class T>
+inline constexpr bool kIsView<std::reference_wrapper<T>> = true;
 template <class T, std::size_t N>
 inline constexpr bool kIsView<std::array<T, N>> =
     kIsView<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T>;
