@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <polyproc/os/diagnostics.hpp>
 #include <polyproc/os/error.hpp>
+#include <polyproc/os/fail_point.hpp>
 #include <polyproc/process/exit.hpp>
 
 #include "process/child_table.hpp"
@@ -46,6 +47,7 @@ void report(const char* what) noexcept {
 
 int run_child(const std::function<void()>& function) noexcept {
   int code = 0;
+  POLYPROC_FAIL_POINT("process.child_begins");
   try {
     function();
   } catch (const ProcessExit& exit) {
@@ -57,6 +59,7 @@ int run_child(const std::function<void()>& function) noexcept {
     report(nullptr);
     code = kExitFailed;
   }
+  POLYPROC_FAIL_POINT("process.child_ends");
   finish_children();
   flush_stdio();
   return code;

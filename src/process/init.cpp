@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A spawned child begins here: it takes the place in the family's arena that its parent made for it, and makes the call
-// that it was started for.
+// A spawned child begins here: before its static objects are made it takes the place in the family's arena that its
+// parent made for it; in init() it makes the call that it was started for.
 #include <polyproc/process/init.hpp>
 
 #include <fcntl.h>
@@ -9,7 +9,9 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -41,16 +43,37 @@ void restore_name(const char* argv0) noexcept {
   ::prctl(PR_SET_NAME, slash != nullptr ? slash + 1 : argv0);
 }
 
+// Set in a spawned child.
+struct Arrival {
+  std::optional<SpawnCommand> command;
+  std::exception_ptr failure;
+};
+Arrival& arrival() noexcept {
+  static Arrival& one = *new Arrival;
+  return one;
+}
+
 void join_family_of(const SpawnCommand& command) {
   auto core = ArenaCore::attach_as(open_region(take_over(command.arena_fd), "anonymous arena", false),
                                    command.identity);
   join_family(std::move(core));
 }
 
+// Before the program's static objects are made, since these may be shared objects: they belong into the family's arena.
+[[gnu::constructor(101)]] void join_family_early(int argc, char** argv) noexcept {
+  if (argc != 2) return;
+  try {
+    arrival().command = SpawnCommand::parse(argv[1]);
+    if (arrival().command) join_family_of(*arrival().command);
+  } catch (...) {
+    arrival().failure = std::current_exception();  // init reports it
+  }
+}
+
 // The message is given up when it has been read.
-std::unique_ptr<ProcessTarget> receive_call(const SpawnCommand& command) {
-  join_family_of(command);
-  const BlockRef message = BlockRef::open(command.message, BlockKind::process_message, {});
+std::unique_ptr<ProcessTarget> receive_call(const Arrival& child) {
+  if (child.failure) std::rethrow_exception(child.failure);
+  const BlockRef message = BlockRef::open(child.command->message, BlockKind::process_message, {});
   Decoder in({message.data(), message.size()});
   become(read_role(in));
   if (const std::uint64_t life_line = in.read_count(); life_line != 0)
@@ -74,10 +97,9 @@ void init(int argc, char* const* argv) {
   Program& program = own_program();
   program.argv0 = argc > 0 ? argv[0] : "";
   program.initialised = true;
-  const auto command = argc == 2 ? SpawnCommand::parse(argv[1]) : std::nullopt;
-  if (!command) return;
-  restore_name(argv[0]);
-  std::exit(run_child([&] { receive_call(*command)->run(); }));
+  if (!arrival().command) return;
+  restore_name(program.argv0.c_str());
+  std::exit(run_child([] { receive_call(arrival())->run(); }));
 }
 
 }  // namespace polyproc::inline v0

@@ -42,6 +42,7 @@ class SentinelReserve {
   SentinelReserve();
   // Ends the child, and throws, when the system refuses after all.
   void open_for(Launched& child);
+  void close() noexcept { spare_.reset(); }
 
  private:
   os::Fd spare_;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <polyproc/os/diagnostics.hpp>
 #include <polyproc/os/error.hpp>
+#include <polyproc/os/fail_point.hpp>
 #include <polyproc/process/exit.hpp>
 
 #include "process/bootstrap.hpp"
@@ -67,6 +68,7 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
   record_forks(nullptr);
   if (child.pid == 0) {
     if (record.failure) ::_exit(kExitFailed);
+    reserve.close();
     run_forked(target, role, std::move(reading_end));
   }
   if (child.pid < 0) {
@@ -74,6 +76,7 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
     os::throw_os_error(error, "fork", role.name);
   }
   if (record.failure) fail(child.pid, record);
+  POLYPROC_FAIL_POINT("process.forked");
   child.embryos = std::move(record.embryos);
   reserve.open_for(child);
   return child;

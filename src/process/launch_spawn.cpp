@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/os/error.hpp>
+#include <polyproc/os/fail_point.hpp>
 
 #include "arena/arena_core.hpp"
 #include "process/child_table.hpp"
@@ -91,6 +92,7 @@ Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role) {
     actions.keep_open(embryo.fd.get());
     if (reading_end) actions.keep_open(reading_end.get());
     child.pid = spawn({embryo.fd.get(), embryo.identity, message.handle()}, actions, role.name);
+    POLYPROC_FAIL_POINT("process.spawned");
   } catch (...) {
     recover_after(child.embryos);
     throw;

@@ -20,9 +20,9 @@ using ::testing::SizeIs;
 
 class Host : public EachMethod {
  protected:
-  static std::optional<int> run_one() {
+  static std::optional<int> run_one(ProcessOptions how = options()) {
     Value<int> flag(0);
-    Process p(options(), set_flag, flag);
+    Process p(how, set_flag, flag);
     p.start();
     EXPECT_TRUE(p.join_for(kLong));
     EXPECT_EQ(flag.get(), 1);
@@ -131,8 +131,8 @@ class DescriptorLimit {
 };
 
 TEST_P(Host, AtItsDescriptorLimitGetsAnError) {
-  EXPECT_EQ(run_one(), 0);
-  // The undefined-behaviour sanitizer opens a pipe when it meets a class for the first time.
+  // The undefined-behaviour sanitizer opens a pipe when it meets a class for the first time: let it meet them all.
+  EXPECT_EQ(run_one(daemon_options()), 0);
   EXPECT_THROW(os::throw_os_error(EMFILE, "open", "nothing"), OsError);
   Value<int> flag(0);
   bool started = false;

@@ -244,6 +244,23 @@ static_assert(!Transferable<std::unique_ptr<int>> && !Transferable<std::array<co
 static_assert(Transferable<Point> && Transferable<std::vector<std::vector<std::string>>>);
 static_assert(Transferable<Value<int>> && Transferable<std::vector<Queue<int>>> && Transferable<Lock>);
 
+// A global shared object is made anew in a spawned child, in the same arena.
+Value<int> global(11);
+
+TEST(Spawn, GlobalSharedObjectsAreMadeAnew) {
+  Value<int> seen(0);
+  global = 12;
+  EXPECT_EQ(spawn_and_join(
+                [](Value<int>& out) {
+                  out = global.get();
+                  global = 13;
+                },
+                seen),
+            0);
+  EXPECT_EQ(seen.get(), 11);
+  EXPECT_EQ(global.get(), 12);
+}
+
 TEST(Spawn, NeedsInit) {
   own_program().initialised = false;
   EXPECT_THAT(refusal(Process({.method = StartMethod::spawn}, [] {})),
