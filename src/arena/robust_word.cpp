@@ -40,7 +40,7 @@ Claim acquire_slow(RobustWord& word, ArenaCore& core, Deadline deadline, Patienc
   if (!deadline.is_now() && spin(word, me)) return Claim::taken;
   std::uint64_t others = 0;  // the waiters bit once we have slept
   for (auto slice = patience.first;;) {
-    std::uint64_t seen = word.value.load(std::memory_order_relaxed);
+    std::uint64_t seen = word.value.load(std::memory_order_acquire);
     if (seen == 0) {
       if (word.value.compare_exchange_strong(seen, me | others, std::memory_order_acquire))
         return Claim::taken;

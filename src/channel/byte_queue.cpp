@@ -30,7 +30,7 @@ constexpr std::uint64_t kNoteCpuEvery = 16;
 void copy_record(std::byte* to, const void* from, std::uint64_t size) noexcept {
   if (size == 8) {
     std::memcpy(to, from, 8);  // one store, no call
-  } else if (size != 0) {  // an empty range may have no address
+  } else if (size != 0) {      // an empty range may have no address
     std::memcpy(to, from, size);
   }
 }
@@ -140,7 +140,8 @@ void ByteQueue::make_first_ring() {
 
 // A ring may lie where another, smaller one lay that this handle has seen.
 inline const ByteQueue::RingView& ByteQueue::view(RingView& known, std::uint64_t ring) const {
-  return known.ring == ring && ring_header(known.data).capacity == known.capacity ? known : map_ring(known, ring);
+  return known.ring == ring && ring_header(known.data).capacity == known.capacity ? known
+                                                                                  : map_ring(known, ring);
 }
 
 const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ring) const {
@@ -166,6 +167,17 @@ void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
 
 void ByteQueue::wake_putters(std::uint64_t items) const noexcept {
   wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
+}
+
+// Who was woken and gives up at its deadline passes the wake-up on.
+QueueStatus ByteQueue::give_up_putting() const noexcept {
+  if (has_room(1)) wake_putters(1);
+  return QueueStatus::timed_out;
+}
+
+QueueStatus ByteQueue::give_up_getting() const noexcept {
+  if (has_item()) wake_getters(1);
+  return QueueStatus::timed_out;
 }
 
 // ---- putting
@@ -253,7 +265,7 @@ template <class Write>
 QueueStatus ByteQueue::put_record(std::uint64_t need, Deadline deadline, Write write) {
   BiasedSection section(state_->put.lock, *core_);
   for (bool polled = false;;) {
-    if (!section.enter(deadline)) return QueueStatus::timed_out;
+    if (!section.enter(deadline)) return give_up_putting();
     Place place;
     Room room = find_room(need, place);
     if (room == Room::enough) [[likely]] {
@@ -277,7 +289,7 @@ QueueStatus ByteQueue::put_record(std::uint64_t need, Deadline deadline, Write w
     const std::uint64_t ring = make_ring(spare.entry(), capacity);
     spare.now_held();
     POLYPROC_FAIL_POINT("queue.put.ring_made");
-    if (!section.enter(deadline)) return QueueStatus::timed_out;
+    if (!section.enter(deadline)) return give_up_putting();
     if (find_room(need, place) !=
         Room::ring_full) {  // somebody made room, or has taken the last of the items' room
       section.leave();
@@ -483,7 +495,7 @@ QueueStatus ByteQueue::get_with_care(QueueSink& sink, Deadline deadline) {
   SpareEntry drained(*core_);
   SpareEntry message(*core_);
   for (bool polled = false;;) {
-    if (!section.enter(deadline)) return QueueStatus::timed_out;
+    if (!section.enter(deadline)) return give_up_getting();
     restore_after_death(section);
     Record record;
     if (!find_record(record)) {
@@ -533,7 +545,7 @@ QueueStatus ByteQueue::get_frames(std::span<std::byte> buffer, std::size_t most,
   const std::uint64_t open_items = own_open_items();
   BiasedSection section(state_->get.lock, *core_);
   for (bool polled = false;;) {
-    if (!section.enter(deadline)) return QueueStatus::timed_out;
+    if (!section.enter(deadline)) return give_up_getting();
     restore_after_death(section);
     Record record;
     if (find_record(record)) {

@@ -4,8 +4,8 @@
 // QueueEnd::sleepers: announcements << 1 | 1 when somebody may sleep on it. Who is about to sleep announces itself
 // (the word changes and its lowest bit is set), runs a membarrier, looks once more, and sleeps on the value it wrote.
 // Who has published loads the word without a fence of its own: either it sees the announcement, or the sleeper's last
-// look saw what was published. It wakes one sleeper per item; when the kernel finds none, it clears the bit, unless
-// somebody has announced itself since.
+// look saw what was published. It wakes one sleeper per item; when the kernel finds too few, it clears the bit, unless
+// somebody has announced itself since, and wakes once more: for one that fell asleep between the two.
 //
 // Deaths. A wake-up that a killed process carried, as waker or as woken, is lost; every sleeper looks again after
 // kSlice, and each later publication wakes another one while the bit is set. A dead sleeper leaves the bit, which costs
@@ -56,7 +56,12 @@ bool poll(Ready ready) noexcept {
 void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
   POLYPROC_FAIL_POINT("queue.before_wake");
   const int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
-  if (os::futex_wake(sleepers, most) < most) sleepers.compare_exchange_strong(seen, seen & ~1u);
+  if (os::futex_wake(sleepers, most) >= most) return;
+  sleepers.compare_exchange_strong(seen, seen & ~1u);
+  // One who announced itself before the look above may have fallen asleep after it, on the value that has just changed,
+  // or on one that the next announcement changed; that one's owner may die before it looks. So once more, in any case.
+  POLYPROC_FAIL_POINT("queue.between_wakes");
+  os::futex_wake(sleepers, 1);
 }
 
 std::uint32_t announce_sleeper(std::atomic<std::uint32_t>& sleepers, bool fenced) noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The instruction sweep: an operation is killed after its first machine instruction, after its second, and so on until
-// it completes, each time in a new process that is stopped there; after each death the survivor is asked
+// it completes (in long loops: after their first rounds, and samples of the later ones), each time in a new process that is stopped there; after each death the survivor is asked
 // whether all is well.
 //
 //     sweep({.prepare = [&] { first use, so that the operation itself is swept },

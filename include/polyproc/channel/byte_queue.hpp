@@ -123,6 +123,8 @@ class POLYPROC_API ByteQueue {
   void take(const Record& record, std::uint64_t end, std::uint64_t items, std::uint64_t open_items);
   [[nodiscard]] std::uint64_t copy_frames(const Record& record, std::span<std::byte> buffer, std::size_t most,
                                           std::size_t& used);
+  [[nodiscard]] QueueStatus give_up_putting() const noexcept;
+  [[nodiscard]] QueueStatus give_up_getting() const noexcept;
   void wake_putters(std::uint64_t items) const noexcept;
   void wake_getters(std::uint64_t items) const noexcept;
 
