@@ -20,6 +20,8 @@ add_library(polyproc_objects OBJECT ${_sources})
 set_target_properties(polyproc_objects PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
                                                   CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 target_include_directories(polyproc_objects PRIVATE ${PROJECT_SOURCE_DIR}/src)
+# Calls within the library are direct, and may be inlined: nobody is to replace one of its functions from outside.
+target_compile_options(polyproc_objects PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
 target_link_libraries(polyproc_objects PRIVATE polyproc_usage)
 polyproc_warnings(polyproc_objects)
 

@@ -15,7 +15,7 @@ namespace {
 constexpr int kSpins = 200;
 
 bool spin(RobustWord& word, std::uint64_t identity) noexcept {
-  if (os::usable_cpus() == 1) return false;
+  if (os::online_cpus() == 1) return false;
   for (int i = 0; i < kSpins; ++i) {
     if (word.value.load(std::memory_order_relaxed) == 0 && try_acquire(word, identity)) return true;
     os::cpu_relax();

@@ -36,8 +36,10 @@ constexpr std::uint64_t kGatherPauses = 24;
 constexpr std::uint64_t kGatherLeast = 4;
 constexpr std::uint32_t kGatherSkips = 64;
 
+// Polling helps only while the other end is at work on another processor.
 bool peer_runs_elsewhere(const QueueEnd& peer) noexcept {
-  return os::usable_cpus() > 1 && peer.cpu.load(std::memory_order_relaxed) != os::current_cpu();
+  const int cpu = peer.cpu.load(std::memory_order_relaxed);
+  return cpu >= 0 && cpu != os::current_cpu();
 }
 
 // Looks again and again for a short time, ever less often: a look takes the other end's line away from it.

@@ -6,8 +6,9 @@
 
 namespace polyproc::inline v0::os {
 
-// Processors this process may run on, at least 1; read once.
-int usable_cpus() noexcept;
+// Processors of the machine, at least 1; read once. Not those that this process is bound to: the one that it waits for may
+// run on another.
+int online_cpus() noexcept;
 
 // The processor that the calling thread runs on (a memory read through the C library's restartable sequences).
 inline int current_cpu() noexcept { return ::sched_getcpu(); }
