@@ -63,6 +63,7 @@ std::unique_ptr<Region> make_region(os::Fd fd, const ArenaOptions& options, cons
       (reserve / kPageSize * sizeof(PageDescriptor) + kPageSize - 1) / kPageSize * kPageSize;
   auto region = std::make_unique<Region>(std::move(fd), reserve, name, on_file_system);
   region->commit(0, sizeof(ArenaHeader));
+  region->require_file_size(kHeaderBytes + table);
   // The descriptors between here and the heap are holes until they are used; the heap begins behind them.
   if (::ftruncate(region->fd(), static_cast<off_t>(kHeaderBytes + table)) != 0)
     os::throw_os_error(errno, "sizing", name);

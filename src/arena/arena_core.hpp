@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <polyproc/arena/block_ref.hpp>
+#include <polyproc/os/error.hpp>
 #include <polyproc/os/fd.hpp>
 
 #include "arena/life.hpp"
@@ -114,6 +115,9 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   // Returns what this one process held, if it is dead.
   void recover(std::uint64_t identity);
 
+  // Memory that dead processes held, or that is kept for reuse, becomes available.
+  void make_room();
+
   // Decides for all dead processes what of their references in flight was passed on. By whoever took the lock of a
   // queue's end over from a dead holder, before it changes that end's words.
   void settle_dead();
@@ -169,5 +173,16 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   std::vector<Entry*> free_entries_;
   Embryo embryo_;  // during fork
 };
+
+// Memory that only waits for reuse, or for a dead process's references to be returned, is no reason to refuse.
+template <class Act>
+auto with_room(ArenaCore& core, Act act) {
+  try {
+    return act();
+  } catch (const ArenaFull&) {
+    core.make_room();
+  }
+  return act();
+}
 
 }  // namespace polyproc::inline v0

@@ -29,6 +29,20 @@ std::uint64_t SlabWord::pack() const noexcept {
          std::uint64_t{size_class} << 48;
 }
 
+BlockHeader* BlockHeap::find(const Region& region, std::uint64_t offset) {
+  const ArenaHeader& arena = region.header();
+  const std::uint64_t page = offset / kPageSize;
+  if (page < arena.first_page || page >= arena.end_page) return nullptr;
+  if (region.page(page).state == PageState::large_block && offset % kPageSize == 0)
+    return &region.at<BlockHeader>(offset);
+  const PageDescriptor& slab = region.page(slab_of(page));
+  if (slab.state != PageState::slab) return nullptr;
+  const SlabWord word = SlabWord::unpack(slab.slab);
+  const std::uint64_t distance = offset - slab_of(page) * kPageSize;
+  if (word.size_class >= kSizeClasses || distance % kClassBytes[word.size_class] != 0) return nullptr;
+  return distance / kClassBytes[word.size_class] < word.ever_used ? &region.at<BlockHeader>(offset) : nullptr;
+}
+
 BlockHeader& BlockHeap::header(const Region& region, std::uint64_t offset) {
   auto& block = region.at<BlockHeader>(offset);
   if (block.state.load(std::memory_order_relaxed) >> 32 != kBlockMagic) {
@@ -71,9 +85,6 @@ std::uint64_t BlockHeap::allocate_table(std::uint64_t bytes) {
 BlockHeap::Place BlockHeap::allocate_run(std::uint64_t total) {
   const auto run = pages_.allocate((total + kPageSize - 1) / kPageSize, PageState::large_block);
   const std::uint64_t dirty = run.dirty_pages * kPageSize;
-  if (run.needs_commit && run.dirty_pages == 0) {  // the header is written inside this section
-    section_.region().commit(run.page * kPageSize, kPageSize);
-  }
   return {run.page * kPageSize, dirty > kBlockHeaderBytes ? dirty - kBlockHeaderBytes : 0, run.needs_commit};
 }
 

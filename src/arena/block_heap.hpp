@@ -24,6 +24,9 @@ class BlockHeap {
   // The same for one of the arena's own tables: zeroed, with memory behind it, whatever the limit.
   [[nodiscard]] std::uint64_t allocate_table(std::uint64_t bytes);
 
+  // The header at an offset that may come from anywhere, also from outside the heap, where memory must not be touched;
+  // null when no block can be there.
+  [[nodiscard]] static BlockHeader* find(const Region& region, std::uint64_t offset);
   // The header at `offset`; throws CorruptArena when there is no block.
   [[nodiscard]] static BlockHeader& header(const Region& region, std::uint64_t offset);
 

@@ -38,9 +38,9 @@ class Checker {
   void walk_heap() {
     for (std::uint64_t page = header_.first_page; page < header_.end_page;) {
       const PageDescriptor& run = region_.page(page);
-      const std::uint64_t pages = std::uint64_t{1} << run.order;
       expect(run.state != PageState::inner && run.order < kOrders, "page {} begins no run", page);
       if (run.state == PageState::inner || run.order >= kOrders) return;
+      const std::uint64_t pages = std::uint64_t{1} << run.order;
       expect(page % pages == 0 && page + pages <= header_.end_page, "run at page {} is misplaced", page);
       expect(run.committed <= pages && run.accounted <= pages, "run at page {} has more memory than pages",
              page);
@@ -70,17 +70,23 @@ class Checker {
   void walk_free_lists() {
     std::size_t listed = 0;
     for (unsigned order = 0; order < kOrders; ++order) {
-      std::uint32_t prev = 0;
-      for (std::uint32_t page = header_.free_runs[order]; page != 0; page = region_.page(page).next) {
-        const PageDescriptor& run = region_.page(page);
-        expect(free_.contains(page) && run.order == order, "free list {} holds page {}, which is not free",
-               order, page);
-        expect(run.prev == prev, "free list {} is torn at page {}", order, page);
-        prev = page;
-        if (++listed > free_.size()) return expect(false, "free list {} runs in a circle", order);
-      }
+      walk_free_list(order, header_.free_runs[order], true, listed);
+      walk_free_list(order, header_.cold_runs[order], false, listed);
     }
     expect(listed == free_.size(), "{} runs are free, {} are listed", free_.size(), listed);
+  }
+
+  void walk_free_list(unsigned order, std::uint32_t first, bool warm, std::size_t& listed) {
+    std::uint32_t prev = 0;
+    for (std::uint32_t page = first; page != 0; page = region_.page(page).next) {
+      const PageDescriptor& run = region_.page(page);
+      expect(free_.contains(page) && run.order == order, "free list {} holds page {}, which is not free",
+             order, page);
+      expect((run.committed != 0) == warm, "page {} is in the wrong one of the free lists {}", page, order);
+      expect(run.prev == prev, "free list {} is torn at page {}", order, page);
+      prev = page;
+      if (++listed > free_.size()) return expect(false, "free list {} runs in a circle", order);
+    }
   }
 
   void walk_slabs() {

@@ -53,6 +53,19 @@ void add_node(Transaction& section, std::string_view name, std::uint64_t object)
   section.commit();
 }
 
+// Removes the node called `name`; the reference that it had is in `entry` then.
+bool take_node(ArenaCore& core, std::string_view name, Entry* entry) {
+  Transaction section(core);
+  std::uint64_t& link = link_to(section, name);
+  const std::uint64_t node = link;
+  if (node == 0) return false;
+  section.set(entry->block, node_at(section.region(), node).object);
+  section.set(link, node_at(section.region(), node).next);
+  BlockHeap(section).free(node);
+  section.commit();
+  return true;
+}
+
 }  // namespace
 
 std::optional<BlockRef> Arena::find(std::string_view name) const {
@@ -79,30 +92,23 @@ void Arena::publish(std::string_view name, const BlockRef& object) const {
     throw InvalidArgument(
         fmt::format("publishing '{}' in {}: the object lies in another arena", name, this->name()));
   }
-  Transaction section(*core_);
-  if (link_to(section, name) != 0) os::throw_os_error(EEXIST, "publishing", fmt::format("object '{}'", name));
-  add_node(section, name, object.handle().offset);
+  with_room(*core_, [&] {
+    Transaction section(*core_);
+    if (link_to(section, name) != 0)
+      os::throw_os_error(EEXIST, "publishing", fmt::format("object '{}'", name));
+    add_node(section, name, object.handle().offset);
+  });
 }
 
 bool Arena::withdraw(std::string_view name) const {
   check_object_name(name);
   Entry* entry = core_->claim_entry();
-  {
-    Transaction section(*core_);
-    std::uint64_t& link = link_to(section, name);
-    const std::uint64_t node = link;
-    if (node == 0) {
-      core_->return_entry(entry);
-      return false;
-    }
-    section.set(entry->block,
-                node_at(section.region(), node).object);  // the directory's reference becomes ours
-    section.set(link, node_at(section.region(), node).next);
-    BlockHeap(section).free(node);
-    section.commit();
-  }
-  core_->release_entry(entry);
-  return true;
+  const bool found = take_node(*core_, name, entry);
+  if (found)
+    core_->release_entry(entry);
+  else
+    core_->return_entry(entry);
+  return found;
 }
 
 std::vector<std::string> Arena::names() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The words of an arena in shared memory, as docs/shared-layout.md describes them field by field. Offsets count from
 // the start of the arena's file; 0 names nothing. All fields but the atomic ones are read and written under the
-// arena's lock only, and changed through its journal (journal.hpp).
+// arena's lock only, and changed through its journal (transaction.hpp).
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace polyproc::inline v0 {
 
-inline constexpr std::uint64_t kArenaMagic = 0x31617265'6e617070;  // "ppanrea1" in memory
+inline constexpr std::uint64_t kArenaMagic = 0x31617265'6e617070;  // in memory: ppanera1
 inline constexpr std::uint32_t kLayoutVersion = 1;
 inline constexpr std::uint32_t kLockAbi = 1;  // how lock words name their owner: see robust_word.hpp
 
@@ -137,12 +137,14 @@ struct ArenaHeader {
   std::atomic<std::uint32_t> attachers;  // generation of slot 0, which stands for whoever is attaching
   std::uint32_t process_slots;           // slots that exist, index 0 included
   std::uint32_t thread_slots;
-  std::uint32_t free_threads;                                // index + 1 of the first unused thread slot
-  alignas(64) std::array<std::uint32_t, kOrders> free_runs;  // first page of each free list
-  std::array<std::uint32_t, kSizeClasses> slabs;             // first slab with a free place
+  std::uint32_t free_threads;  // index + 1 of the first unused thread slot
+  alignas(64)
+      std::array<std::uint32_t, kOrders> free_runs;  // first page of each list of free runs that have memory
+  std::array<std::uint32_t, kSizeClasses> slabs;     // first slab with a free place
   std::array<std::uint64_t, kChunks> process_chunks;
   std::array<std::uint64_t, kChunks> thread_chunks;
   alignas(64) JournalArea journal;
+  std::array<std::uint32_t, kOrders> cold_runs;  // as free_runs, of runs without any memory
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);
 

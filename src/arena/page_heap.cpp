@@ -25,24 +25,38 @@ std::uint64_t pages_in(unsigned order) { return std::uint64_t{1} << order; }
 
 PageHeap::Run PageHeap::allocate(std::uint64_t pages, PageState use) {
   const unsigned order = order_for(pages);
-  if (order >= kOrders) charge(section_.header().limit_pages + 1);
+  if (order >= kOrders) require_room(section_.header().limit_pages + 1);
   const std::uint64_t page = take(order);
   PageDescriptor& run = section_.region().page(page);
   const std::uint64_t committed = run.committed;
   const std::uint64_t missing = pages > committed ? pages - committed : 0;
-  charge(missing);
-  section_.set(section_.header().warm_pages, section_.header().warm_pages - committed);
+  require_room(missing);
+  // The first page gets a header in this section, whatever the size.
+  if (const std::uint64_t now = missing <= kStepPages ? missing : committed == 0; now > 0)
+    put_memory(page, now);
+  section_.set(section_.header().accounted_pages,
+               section_.header().accounted_pages + (committed + missing - run.committed));
+  section_.set(section_.header().warm_pages, section_.header().warm_pages - run.committed);
   section_.set(run.state, use);
   section_.set(run.accounted, static_cast<std::uint32_t>(committed + missing));
-  if (missing > 0 && missing <= kStepPages) {
-    section_.region().commit((page + committed) * kPageSize, missing * kPageSize);
-    section_.set(run.committed, run.accounted);
-  }
   return {page, std::min(committed, pages), missing > kStepPages};
 }
 
-void PageHeap::charge(std::uint64_t pages) {
+// Makes a run that was just taken a free one with more memory, for good, and takes it again. Without that step a section
+// that is taken back would leave pages that have been written to, and that everybody thinks to be holes and zero.
+void PageHeap::put_memory(std::uint64_t page, std::uint64_t pages) {
   ArenaHeader& header = section_.header();
+  const PageDescriptor& run = section_.region().page(page);
+  section_.region().commit((page + run.committed) * kPageSize, pages * kPageSize);
+  section_.set(header.accounted_pages, header.accounted_pages + pages);
+  section_.set(header.warm_pages, header.warm_pages + pages);
+  push(page, run.order, run.committed + pages);
+  section_.commit();
+  unlink(page);
+}
+
+void PageHeap::require_room(std::uint64_t pages) const {
+  const ArenaHeader& header = section_.header();
   if (limited_ && (pages > header.limit_pages || header.accounted_pages > header.limit_pages - pages)) {
     throw ArenaFull(
         fmt::format("allocation of {} KiB in {}: {} of {} KiB are in use; free objects or create the arena "
@@ -50,19 +64,19 @@ void PageHeap::charge(std::uint64_t pages) {
                     pages * kPageSize / 1024, section_.region().name(),
                     header.accounted_pages * kPageSize / 1024, header.limit_pages * kPageSize / 1024));
   }
-  section_.set(header.accounted_pages, header.accounted_pages + pages);
 }
 
 // A free run of exactly this order, off its list.
 std::uint64_t PageHeap::take(unsigned order) {
   ArenaHeader& header = section_.header();
   unsigned found = order;
-  while (found < kOrders && header.free_runs[found] == 0) ++found;
+  const auto is_empty = [&](unsigned o) { return header.free_runs[o] == 0 && header.cold_runs[o] == 0; };
+  while (found < kOrders && is_empty(found)) ++found;
   if (found == kOrders) {
     extend(order);
-    for (found = order; header.free_runs[found] == 0;) ++found;
+    for (found = order; is_empty(found);) ++found;
   }
-  const std::uint64_t page = header.free_runs[found];
+  const std::uint64_t page = header.free_runs[found] != 0 ? header.free_runs[found] : header.cold_runs[found];
   unlink(page);
   PageDescriptor& run = section_.region().page(page);
   std::uint64_t committed = run.committed;
@@ -96,41 +110,47 @@ void PageHeap::extend(unsigned order) {
     }
     section_.set(header.end_page, page + pages_in(step));
     insert_merged(page, step, 0);
-    for (unsigned o = order; o < kOrders; ++o) large_enough |= header.free_runs[o] != 0;
+    for (unsigned o = order; o < kOrders; ++o)
+      large_enough |= header.free_runs[o] != 0 || header.cold_runs[o] != 0;
     section_.commit();
   }
 }
 
 void PageHeap::push(std::uint64_t page, unsigned order, std::uint64_t committed) {
   const Region& region = section_.region();
-  std::uint32_t& head = section_.header().free_runs[order];
+  std::uint32_t& head = list_of(order, committed);
+  const std::uint32_t next = head;
   PageDescriptor& run = region.page(page);
-  // Warm runs stand before cold ones.
-  const bool behind = committed == 0 && head != 0 && region.page(head).committed != 0;
-  const std::uint32_t prev = behind ? head : 0;
-  const std::uint32_t next = behind ? region.page(head).next : head;
   const auto here = static_cast<std::uint32_t>(page);
   section_.set(run.state, PageState::free_run);
   section_.set(run.order, order);
   section_.set(run.committed, static_cast<std::uint32_t>(committed));
   section_.set(run.next, next);
-  section_.set(run.prev, prev);
+  section_.set(run.prev, 0);
   if (next != 0) section_.set(region.page(next).prev, here);
-  section_.set(prev != 0 ? region.page(prev).next : head, here);
+  section_.set(head, here);
+}
+
+std::uint32_t& PageHeap::list_of(unsigned order, std::uint64_t committed) const {
+  ArenaHeader& header = section_.header();
+  return committed != 0 ? header.free_runs.at(order) : header.cold_runs.at(order);
 }
 
 void PageHeap::unlink(std::uint64_t page) {
   const Region& region = section_.region();
   const PageDescriptor& run = region.page(page);
   if (run.next != 0) section_.set(region.page(run.next).prev, run.prev);
-  section_.set(run.prev != 0 ? region.page(run.prev).next : section_.header().free_runs.at(run.order),
-               run.next);
+  section_.set(run.prev != 0 ? region.page(run.prev).next : list_of(run.order, run.committed), run.next);
 }
 
 void PageHeap::release(std::uint64_t page) {
   ArenaHeader& header = section_.header();
   PageDescriptor& run = section_.region().page(page);
   const std::uint64_t committed = std::min(run.committed, run.accounted);
+  if (committed <
+      run.accounted) {  // whoever was to put memory there may have died before it was known (commit_run)
+    section_.region().punch((page + committed) * kPageSize, (run.accounted - committed) * kPageSize);
+  }
   section_.set(header.accounted_pages, header.accounted_pages - (run.accounted - committed));
   section_.set(header.warm_pages, header.warm_pages + committed);
   section_.set(run.accounted, 0);
@@ -138,30 +158,21 @@ void PageHeap::release(std::uint64_t page) {
 }
 
 void PageHeap::insert_merged(std::uint64_t page, unsigned order, std::uint64_t committed) {
-  ArenaHeader& header = section_.header();
+  const ArenaHeader& header = section_.header();
   const Region& region = section_.region();
   for (; order + 1 < kOrders; ++order) {
     const std::uint64_t buddy = page ^ pages_in(order);
     if (buddy < header.first_page || buddy + pages_in(order) > header.end_page) break;
     const PageDescriptor& other = region.page(buddy);
     if (other.state != PageState::free_run || other.order != order) break;
-    unlink(buddy);
     const bool buddy_is_left = buddy < page;
-    const std::uint64_t left = std::min(page, buddy);
-    const std::uint64_t right = std::max(page, buddy);
-    std::uint64_t left_committed = buddy_is_left ? other.committed : committed;
-    std::uint64_t right_committed = buddy_is_left ? committed : other.committed;
-    if (right_committed != 0 && left_committed < pages_in(order)) {  // only a leading part may have memory
-      if (!region.punch(right * kPageSize, right_committed * kPageSize)) {
-        push(buddy, order, other.committed);
-        break;
-      }
-      section_.set(header.accounted_pages, header.accounted_pages - right_committed);
-      section_.set(header.warm_pages, header.warm_pages - right_committed);
-      right_committed = 0;
-    }
-    section_.set(region.page(right).state, PageState::inner);
-    page = left;
+    const std::uint64_t left_committed = buddy_is_left ? other.committed : committed;
+    const std::uint64_t right_committed = buddy_is_left ? committed : other.committed;
+    // Only a leading part of a run may have memory: these two wait until the right one's has been given back.
+    if (right_committed != 0 && left_committed < pages_in(order)) break;
+    unlink(buddy);
+    section_.set(region.page(std::max(page, buddy)).state, PageState::inner);
+    page = std::min(page, buddy);
     committed = left_committed + right_committed;
   }
   push(page, order, committed);
@@ -181,7 +192,7 @@ bool PageHeap::give_back_some(bool all) {
   if (!all && !has_surplus(region)) return false;
   for (unsigned order = kOrders; order-- > 0;) {
     const std::uint32_t page = header.free_runs[order];
-    if (page == 0 || region.page(page).committed == 0) continue;  // warm runs stand first
+    if (page == 0) continue;
     PageDescriptor& run = region.page(page);
     const std::uint64_t pages = std::min<std::uint64_t>(run.committed, kGivePages);
     const std::uint64_t rest = run.committed - pages;
@@ -190,7 +201,7 @@ bool PageHeap::give_back_some(bool all) {
     section_.set(header.accounted_pages, header.accounted_pages - pages);
     section_.set(header.warm_pages, header.warm_pages - pages);
     unlink(page);
-    push(page, order, rest);
+    insert_merged(page, order, rest);
     section_.commit();
     return true;
   }

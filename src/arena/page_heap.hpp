@@ -21,7 +21,8 @@ class PageHeap {
     std::uint64_t dirty_pages;  // leading pages that may hold old contents; the others are zero
     bool needs_commit;          // its memory is to be reserved outside the critical section (commit_run)
   };
-  // Throws ArenaFull when the limit or the address space does not allow it; nothing is changed then.
+  // Must be the first change of its critical section, which it may commit in steps. Throws ArenaFull when the limit or the
+  // address space does not allow it.
   [[nodiscard]] Run allocate(std::uint64_t pages, PageState use);
   void release(std::uint64_t page);
 
@@ -39,8 +40,12 @@ class PageHeap {
   void extend(unsigned order);
   void push(std::uint64_t page, unsigned order, std::uint64_t committed);
   void unlink(std::uint64_t page);
+  // Free runs of one order that have memory are in one list, those that have none in another.
+  [[nodiscard]] std::uint32_t& list_of(unsigned order, std::uint64_t committed) const;
   void insert_merged(std::uint64_t page, unsigned order, std::uint64_t committed);
-  void charge(std::uint64_t pages);
+  // Throws ArenaFull when so many pages more are beyond the limit.
+  void require_room(std::uint64_t pages) const;
+  void put_memory(std::uint64_t page, std::uint64_t pages);
 
   Transaction& section_;
   bool limited_ = true;

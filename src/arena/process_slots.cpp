@@ -133,7 +133,7 @@ void ArenaCore::throw_unattached() const {
 
 ProcessSlot& ArenaCore::process_slot(std::uint64_t index) const {
   const auto chunk = static_cast<unsigned>(std::bit_width(index / kFirstChunk + 1) - 1);
-  if (index >= header().process_slots || chunk >= kChunks) {
+  if (chunk >= kChunks || index >= std::atomic_ref(header().process_slots).load(std::memory_order_acquire)) {
     throw CorruptArena(fmt::format("{}: there is no process slot {}", region_->name(), index));
   }
   const std::uint64_t first = kFirstChunk * ((std::uint64_t{1} << chunk) - 1);

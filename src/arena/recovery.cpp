@@ -24,6 +24,18 @@ EntryKind kind_of(const Entry& entry) noexcept {
   return static_cast<EntryKind>(entry.block.load(std::memory_order_acquire) & kEntryKindMask);
 }
 
+// Frees a slot's reaper word also when the work on the slot failed: somebody will try again.
+class Reaping {
+ public:
+  explicit Reaping(RobustWord& reaper) noexcept : reaper_(reaper) {}
+  Reaping(const Reaping&) = delete;
+  Reaping& operator=(const Reaping&) = delete;
+  ~Reaping() { release(reaper_); }
+
+ private:
+  RobustWord& reaper_;
+};
+
 }  // namespace
 
 std::size_t ArenaCore::recover() {
@@ -45,15 +57,14 @@ void ArenaCore::recover(std::uint64_t identity) {
   ProcessSlot& slot = process_slot((identity & 0x7fffffff) - 1);
   if (acquire(slot.reaper, *this, Deadline::now(), kInternalPatience) == Claim::timed_out)
     return;  // another is at it
+  const Reaping until_done_or_failed(slot.reaper);
   const bool still_dead =
       slot.state.load() != SlotState::free && slot.generation.load() == identity >> 32 && !alive(identity);
-  if (still_dead) {
-    { Transaction roll_back_what_it_left(*this); }
-    settle_in_flight(slot, identity);
-    take_references(slot);
-    close_slot(slot);
-  }
-  release(slot.reaper);
+  if (!still_dead) return;
+  { Transaction roll_back_what_it_left(*this); }
+  settle_in_flight(slot, identity);
+  take_references(slot);
+  close_slot(slot);
 }
 
 // Whose is what a dead process was passing on? That is to be seen in the word of the queue's end as the process left it,

@@ -58,22 +58,15 @@ void give_back(ArenaCore& core, bool all) {
   }
 }
 
-// Memory that only waits for reuse, or for a dead process's references to be returned, is no reason to refuse.
-template <class Act>
-auto with_room(ArenaCore& core, Act act) {
-  try {
-    return act();
-  } catch (const ArenaFull&) {
-    core.recover();
-    give_back(core, true);
-  }
-  return act();
-}
-
 }  // namespace
 
 void register_contents_release(BlockKind kind, BlockContentsRelease release) noexcept {
   g_release.at(static_cast<std::size_t>(kind)).store(release);
+}
+
+void ArenaCore::make_room() {
+  recover();
+  give_back(*this, true);
 }
 
 void ArenaCore::add_entries(ProcessSlot& slot, std::vector<Entry*>& free) {
@@ -171,19 +164,21 @@ Holding* ArenaCore::adopt(const Handle& handle) {
     known->second->handles.fetch_add(1, std::memory_order_relaxed);
     return known->second.get();
   }
-  if (const auto waiting = unadopted_.find(handle.offset); waiting != unadopted_.end()) {
+  if (const auto waiting = unadopted_.find(handle.offset);
+      waiting != unadopted_.end() &&
+      region_->at<BlockHeader>(handle.offset).generation.load() == handle.generation) {
     Entry* entry = waiting->second;
     unadopted_.erase(waiting);
     return hold_locked(handle.offset, entry);
   }
-  auto& block = region_->at<BlockHeader>(handle.offset);
   Entry* entry = claim_entry_locked();
   {
     Transaction section(*this);
-    const std::uint64_t state = block.state.load(std::memory_order_relaxed);
+    BlockHeader* block = BlockHeap::find(*region_, handle.offset);
+    const std::uint64_t state = block == nullptr ? 0 : block->state.load(std::memory_order_relaxed);
     if (state >> 32 == kBlockMagic && static_cast<std::uint32_t>(state) != 0 &&
-        block.generation.load() == handle.generation) {
-      section.set(block.state, state + 1);
+        block->generation.load() == handle.generation) {
+      section.set(block->state, state + 1);
       section.set(entry->block, with_kind(handle.offset, EntryKind::held));
       section.commit();
       return hold_locked(handle.offset, entry);

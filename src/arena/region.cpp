@@ -58,13 +58,16 @@ PageDescriptor& Region::page(std::uint64_t index) const {
   return reinterpret_cast<PageDescriptor*>(base_ + kHeaderBytes)[index];
 }
 
+void Region::require_file_size(std::uint64_t end) const {
+  if (end <= os::file_size_limit()) return;  // else the kernel would send SIGXFSZ
+  throw ArenaFull(
+      fmt::format("allocation in {}: the arena's file would grow to {} bytes, beyond the limit of file "
+                  "sizes (ulimit -f); raise it",
+                  name_, end));
+}
+
 void Region::commit(std::uint64_t offset, std::uint64_t count) const {
-  if (offset + count > os::file_size_limit()) {  // the kernel would send SIGXFSZ
-    throw ArenaFull(
-        fmt::format("allocation in {}: the arena's file would grow to {} bytes, beyond the limit of file "
-                    "sizes (ulimit -f); raise it",
-                    name_, offset + count));
-  }
+  require_file_size(offset + count);
   while (::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(count)) != 0) {
     if (errno == EINTR) continue;
     if (errno == ENOSPC || errno == ENOMEM) {

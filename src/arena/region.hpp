@@ -46,6 +46,8 @@ class Region {
     return static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - base_);
   }
 
+  // Throws ArenaFull when the file may not reach to `end`.
+  void require_file_size(std::uint64_t end) const;
   // Puts memory behind [offset, offset + count), zeroed where there was none; throws ArenaFull.
   void commit(std::uint64_t offset, std::uint64_t count) const;
   // Gives the memory back to the system; the range reads as zeros afterwards. False when the system refuses.

@@ -31,6 +31,7 @@ void roll_back(const Region& region) {
 }  // namespace
 
 Transaction::Transaction(ArenaCore& core) : core_(core) {
+  core.require_attached();
   const Claim claim = acquire(header().lock, core, Deadline::never(), kInternalPatience);
   if (claim == Claim::taken_from_dead) roll_back(region());
 }

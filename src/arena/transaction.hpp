@@ -18,6 +18,7 @@ namespace polyproc::inline v0 {
 
 class Transaction {
  public:
+  // Throws UsageError in a forked child that could not be attached: nobody would take it for alive in here.
   explicit Transaction(ArenaCore& core);
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -34,8 +35,7 @@ class Transaction {
     std::uint64_t old = 0;
     __builtin_memcpy(&old, &word, sizeof(T));
     log(core_.region().offset_of(&word) << 1 | (sizeof(T) == 4), old);
-    std::atomic_ref(word).store(value,
-                                std::memory_order_relaxed);  // some are read without the lock, as estimates
+    std::atomic_ref(word).store(value, std::memory_order_release);  // some are read without the lock
   }
   template <class T>
   void set(std::atomic<T>& word, std::type_identity_t<T> value) {

@@ -92,6 +92,9 @@ class POLYPROC_API Arena {
   [[nodiscard]] BlockRef find_or_publish(std::string_view name, const std::function<BlockRef()>& make) const;
 
   explicit Arena(std::shared_ptr<ArenaCore> core) noexcept : core_(std::move(core)) {}
+  // A move is a copy: there is no empty handle.
+  Arena(const Arena&) noexcept = default;
+  Arena& operator=(const Arena&) noexcept = default;
   [[nodiscard]] ArenaCore& core() const noexcept { return *core_; }
 
   friend bool operator==(const Arena&, const Arena&) = default;
