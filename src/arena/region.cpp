@@ -35,7 +35,9 @@ os::Fd reopen_file(int fd) {
 }  // namespace
 
 std::uint64_t Region::default_reserve() noexcept {
-  std::uint64_t reserve = os::reservations_are_costly() ? kCostlyReserve : kTiB;
+  std::uint64_t reserve = os::reservations_are_costly()    ? kCostlyReserve
+                          : os::address_space_is_crowded() ? kTiB / 16
+                                                           : kTiB;
   const std::uint64_t room = std::min(os::address_space_limit(), os::file_size_limit()) / 4;
   if (room < reserve) reserve = std::bit_floor(std::max(room, kPageSize * 1024));
   return reserve;

@@ -16,6 +16,9 @@ std::uint64_t file_size_limit() noexcept;
 // True under an emulator that pays for reserved address space (valgrind).
 bool reservations_are_costly() noexcept;
 
+// True under the thread sanitizer, which takes most of the address space for itself.
+bool address_space_is_crowded() noexcept;
+
 std::uint64_t page_size() noexcept;
 
 }  // namespace polyproc::inline v0::os
