@@ -8,6 +8,7 @@
 #include <polyproc/arena/arena.hpp>
 
 #include "arena/arena_core.hpp"
+#include "support/forked_child.hpp"
 
 namespace polyproc {
 namespace {
@@ -24,7 +25,7 @@ TEST(Liveness, AParentIsDeadAlthoughItsForkedChildLives) {
   int go_on[2];
   ASSERT_EQ(::pipe(ready), 0);
   ASSERT_EQ(::pipe(go_on), 0);
-  const BlockRef identity = BlockRef::create(arena, BlockKind::bytes, {}, 16);
+  const BlockRef identity = BlockRef::create(arena, BlockKind::bytes, {}, 24);
   auto* words = reinterpret_cast<std::uint64_t*>(identity.data());
   const pid_t middle = ::fork();
   if (middle == 0) {
@@ -33,6 +34,7 @@ TEST(Liveness, AParentIsDeadAlthoughItsForkedChildLives) {
     if (::fork() == 0) {
       ::alarm(20);
       words[1] = arena.core().identity();
+      words[2] = static_cast<std::uint64_t>(::getpid());
       ::close(go_on[1]);
       write_byte(ready[1]);
       (void)read_byte(go_on[0]);  // end of file: the test is over
@@ -48,6 +50,10 @@ TEST(Liveness, AParentIsDeadAlthoughItsForkedChildLives) {
   EXPECT_FALSE(arena.core().alive(words[0]));
   EXPECT_TRUE(arena.core().alive(words[1]));
   for (const int fd : {ready[0], ready[1], go_on[0], go_on[1]}) ::close(fd);
+  EXPECT_TRUE(testing::wait_until([&] {
+    const char state = testing::process_state(static_cast<pid_t>(words[2]));
+    return state == '?' || state == 'Z' || state == 'X';
+  }));
 }
 
 TEST(Liveness, AProcessThatClosedAllDescriptorsIsAlive) {

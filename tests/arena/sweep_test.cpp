@@ -5,12 +5,18 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 #include <polyproc/arena/arena.hpp>
 
 #include "arena/arena_core.hpp"
+#include "arena/robust_word.hpp"
 
 namespace polyproc {
 namespace {
@@ -74,8 +80,7 @@ TEST_F(SweepArena, ReleaseOfALargeBlock) {
   const auto instructions =
       sweep({.prepare = [&] { made = BlockRef::create(arena_, BlockKind::bytes, {}, 5'000'000, false); },
              .operation = [&] { made.reset(); },
-             .verify = [&](const Death&) { expect_whole(); },
-             .stride = 3});
+             .verify = [&](const Death&) { expect_whole(); }});
   EXPECT_GT(instructions, 100u);
 }
 
@@ -133,6 +138,109 @@ TEST_F(SweepArena, PublishingAndWithdrawing) {
                                        }});
   EXPECT_GT(instructions, 100u);
   EXPECT_TRUE(arena_.withdraw("first"));
+}
+
+TEST_F(SweepArena, AllocationAndReleaseOfASlab) {
+  std::vector<BlockRef>
+      others;  // the last place of a slab is taken: the next block makes another, and its end frees it
+  for (std::uint64_t i = 0; i < 12; ++i)
+    others.push_back(BlockRef::create(arena_, BlockKind::bytes, {}, 2400));
+  warm_up();
+  blocks_ = arena_.stats().blocks;
+  const auto instructions = sweep({
+      .operation =
+          [&] {
+            std::vector<BlockRef> own;
+            for (int i = 0; i < 7; ++i)
+              own.push_back(BlockRef::create(arena_, BlockKind::bytes, {}, 2400, false));
+          },
+      .verify = [&](const Death&) { expect_whole(); },
+  });
+  EXPECT_GT(instructions, 100u);
+}
+
+TEST_F(SweepArena, RecoveryOfWhatAnotherHeld) {
+  const auto leave_something = [&] {
+    const pid_t victim = ::fork();
+    if (victim == 0) {
+      new BlockRef(BlockRef::create(arena_, BlockKind::bytes, {}, 100));
+      new BlockRef(BlockRef::create(arena_, BlockKind::bytes, {}, 20'000, false));
+      ::_exit(0);
+    }
+    ::waitpid(victim, nullptr, 0);
+  };
+  const auto instructions = sweep({
+      .prepare = leave_something,
+      .operation = [&] { (void)arena_.core().recover(); },
+      .verify =
+          [&](const Death&) {
+            EXPECT_GE(arena_.recover(), 1u);
+            EXPECT_EQ(arena_.recover(), 0u);
+            EXPECT_EQ(arena_.stats().blocks, blocks_);
+            EXPECT_EQ(arena_.stats().processes, 1u);
+            const ArenaReport report = arena_.check();
+            for (const std::string& error : report.errors) ADD_FAILURE() << error;
+          },
+  });
+  EXPECT_GT(instructions, 100u);
+}
+
+// The word under all locks, with somebody asleep on it as far as the releaser can see.
+class SweepRobustWord : public SweepArena {
+ protected:
+  void SetUp() override {
+    SweepArena::SetUp();
+    object_ = BlockRef::create(arena_, BlockKind::bytes, {}, sizeof(RobustWord));
+    blocks_ = arena_.stats().blocks;
+  }
+  RobustWord& word() { return *reinterpret_cast<RobustWord*>(object_.data()); }
+  Claim take() {
+    return acquire(word(), arena_.core(), Deadline::after(std::chrono::seconds(1)), kInternalPatience);
+  }
+  void expect_takeable() {
+    EXPECT_NE(take(), Claim::timed_out);
+    release(word());
+    EXPECT_EQ(word().value.load(), 0u);
+    expect_whole();
+  }
+  BlockRef object_;
+};
+
+TEST_F(SweepRobustWord, Acquire) {
+  EXPECT_GT(sweep({.operation = [&] { (void)take(); }, .verify = [&](const Death&) { expect_takeable(); }}),
+            10u);
+}
+
+TEST_F(SweepRobustWord, ReleaseThatWakes) {
+  EXPECT_GT(sweep({.prepare =
+                       [&] {
+                         (void)take();
+                         word().value.fetch_or(kWaitersBit);
+                       },
+                   .operation = [&] { release(word()); },
+                   .verify = [&](const Death&) { expect_takeable(); }}),
+            10u);
+}
+
+TEST_F(SweepRobustWord, TakeOverFromTheDead) {
+  EXPECT_GT(sweep({.prepare =
+                       [&] {
+                         const pid_t owner = ::fork();
+                         if (owner == 0) {
+                           (void)take();
+                           ::_exit(0);
+                         }
+                         ::waitpid(owner, nullptr, 0);
+                       },
+                   .operation = [&] { EXPECT_EQ(take(), Claim::taken_from_dead); },
+                   .verify =
+                       [&](const Death&) {
+                         EXPECT_EQ(take(), Claim::taken_from_dead);
+                         release(word());
+                         (void)arena_.recover();
+                         EXPECT_EQ(arena_.stats().processes, 1u);
+                       }}),
+            10u);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The instruction sweep: an operation is killed after its first machine instruction, after its second, and so on until
-// it completes (in long loops: after their first rounds, and samples of the later ones), each time in a new process that is stopped there; after each death the survivor is asked
-// whether all is well.
+// it completes (in long loops: after their first rounds, and samples of the later ones), each time in a new process that
+// is stopped there; after each death the survivor is asked whether all is well.
 //
 //     sweep({.prepare = [&] { first use, so that the operation itself is swept },
 //            .operation = [&] { queue.put(1); },
