@@ -19,7 +19,7 @@ constexpr std::uint32_t kMostNeed = 1u << 20;
 constexpr int kSpins = 100;
 // Sections are short: who must not wait for anything waits for this long for another to leave, so that it is not told
 // 'empty' of a queue that has items. Only a stopped process stays inside for longer.
-constexpr std::chrono::milliseconds kCourtesy{50};
+constexpr std::chrono::milliseconds kCourtesy{1000};
 
 std::uint64_t now_ns() noexcept {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());

@@ -50,7 +50,7 @@ class BiasedSection {
     if (state_ != State::outside) leave();
   }
 
-  // False when the deadline passed first; one that has passed already counts from now on for 50 ms. `enter` may be called again after `leave`.
+  // False when the deadline passed first; one that has passed already counts from now on for 1 s. `enter` may be called again after `leave`.
   [[nodiscard]] bool enter(Deadline deadline) { return enter_biased() || enter_slow(deadline); }
 
   // False unless the lock is biased to this thread.

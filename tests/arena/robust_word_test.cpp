@@ -168,8 +168,9 @@ TEST_F(RobustWordTest, DoesNotLoseAWakeUpGivenToTheKilled) {
       os::arm_fail_point("robust_word.after_sleep");
       (void)take();
     });
+    ASSERT_TRUE(wait_until([&] { return has_sleeper(); }));  // it can only wake up from here, and die
     ForkedChild second([&] { return take() == Claim::timed_out ? 1 : 0; });
-    ASSERT_TRUE(wait_until([&] { return has_sleeper(); }));
+    ASSERT_TRUE(wait_until([&] { return process_state(second.pid()) == 'S'; }));
     give();
     const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(second.join(), 0);

@@ -34,7 +34,7 @@ class QueueHandle {
   // Waits while the queue is full.
   void put(Argument item) { (void)put_status(item, Deadline::never()); }
   // False when it is full at once, or still full at the end. (Or when a process was stopped while inside a put: the rest
-  // wait for it up to their deadline, try_put for 50 ms. So it is with getting.)
+  // wait for it up to their deadline, try_put for 1 s. So it is with getting.)
   [[nodiscard]] bool try_put(Argument item) { return put_status(item, Deadline::now()); }
   template <class Rep, class Period>
   [[nodiscard]] bool put_for(Argument item, const std::chrono::duration<Rep, Period>& timeout) {
