@@ -4,6 +4,10 @@
 if(POLYPROC_SANITIZE)
   list(JOIN POLYPROC_SANITIZE "," _sanitizers)
   add_compile_options(-fsanitize=${_sanitizers} -fno-omit-frame-pointer)
+  if(_sanitizers MATCHES "undefined")
+    # It opens a pipe to look at an object's type, and reports an error where the process has no descriptor left.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
   add_link_options(-fsanitize=${_sanitizers})
   if("undefined" IN_LIST POLYPROC_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)

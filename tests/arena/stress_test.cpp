@@ -17,7 +17,7 @@ constexpr std::uint64_t kOperations = 60'000;
 #else
 constexpr std::uint64_t kOperations = 1'000'000;  // allocations and as many frees
 #endif
-constexpr std::uint64_t kOperationsPerKill = 4'000;
+constexpr std::uint64_t kOperationsPerKill = 1'000;
 constexpr std::size_t kWorkers = 4;
 constexpr std::size_t kHeld = 64;  // blocks at a time and worker
 constexpr std::uint64_t kLargest = 300'000;
