@@ -168,7 +168,7 @@ TEST_F(RobustWordTest, DoesNotLoseAWakeUpGivenToTheKilled) {
       os::arm_fail_point("robust_word.after_sleep");
       (void)take();
     });
-    ASSERT_TRUE(wait_until([&] { return has_sleeper(); }));  // it can only wake up from here, and die
+    ASSERT_TRUE(wait_until([&] { return process_state(first.pid()) == 'S'; }));  // it wakes up to die
     ForkedChild second([&] { return take() == Claim::timed_out ? 1 : 0; });
     ASSERT_TRUE(wait_until([&] { return process_state(second.pid()) == 'S'; }));
     give();
