@@ -117,6 +117,8 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
 
   // Memory that dead processes held, or that is kept for reuse, becomes available.
   void make_room();
+  // Gives free memory back to the system that is more than is kept for reuse.
+  void give_back_surplus() noexcept;
 
   // Decides for all dead processes what of their references in flight was passed on. By whoever took the lock of a
   // queue's end over from a dead holder, before it changes that end's words.

@@ -81,10 +81,9 @@ struct ProcessSlot {
   std::atomic<std::uint32_t> generation;    // grows at each use, so that old lock words never match
   std::atomic<std::uint32_t> pid;           // in its own pid namespace; for people, not for verdicts
   std::atomic<std::uint32_t> first_thread;  // index + 1 of its first thread slot
-  std::atomic<std::uint64_t> start_time;    // clock ticks since boot
   std::uint64_t entries;                    // offset of its first EntryChunk
   RobustWord reaper;                        // who returns a dead process's references
-  std::array<std::uint64_t, 11> unused;
+  std::array<std::uint64_t, 12> unused;
 };
 static_assert(sizeof(ProcessSlot) == 128);
 
@@ -145,6 +144,11 @@ struct ArenaHeader {
   std::array<std::uint64_t, kChunks> thread_chunks;
   alignas(64) JournalArea journal;
   std::array<std::uint32_t, kOrders> cold_runs;  // as free_runs, of runs without any memory
+  // Hints for how much free memory to keep: when the present span of time began (nanoseconds of the monotonic clock),
+  // pages taken in it, and in the one before.
+  std::atomic<std::uint64_t> span_began;
+  std::atomic<std::uint64_t> taken;
+  std::atomic<std::uint64_t> taken_before;
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);
 

@@ -8,13 +8,17 @@
 #include <polyproc/os/error.hpp>
 #include <polyproc/os/fail_point.hpp>
 
+#include "os/clock.hpp"
+
 namespace polyproc::inline v0 {
 namespace {
 
 // Up to this many pages are reserved inside the critical section: one system call of some ten microseconds.
 constexpr std::uint64_t kStepPages = 64;
-// Free memory that is kept for reuse: this much, or half of what is in use.
-constexpr std::uint64_t kKeepWarmPages = 700;
+// Free memory that is kept for reuse: this much, and while memory is being taken, as much as was taken lately.
+constexpr std::uint64_t kKeepWarmPages = 256;
+constexpr std::uint64_t kKeepBusyPages = 16 << 10;
+constexpr std::uint64_t kLately = 20'000'000;  // nanoseconds
 // Pages given back in one critical section: one system call of some ten microseconds.
 constexpr std::uint64_t kGivePages = 256;
 
@@ -39,7 +43,27 @@ PageHeap::Run PageHeap::allocate(std::uint64_t pages, PageState use) {
   section_.set(section_.header().warm_pages, section_.header().warm_pages - run.committed);
   section_.set(run.state, use);
   section_.set(run.accounted, static_cast<std::uint32_t>(committed + missing));
+  note_taken(pages);
   return {page, std::min(committed, pages), missing > kStepPages};
+}
+
+// Hints, so not undone: the pages taken in this span of time and in the one before.
+void PageHeap::note_taken(std::uint64_t pages) noexcept {
+  ArenaHeader& header = section_.header();
+  const std::uint64_t now = os::monotonic_ns();
+  const std::uint64_t age = now - header.span_began.load(std::memory_order_relaxed);
+  const std::uint64_t taken = header.taken.load(std::memory_order_relaxed);
+  if (age < kLately) return header.taken.store(taken + pages, std::memory_order_relaxed);
+  header.taken_before.store(age < 2 * kLately ? taken : 0, std::memory_order_relaxed);
+  header.taken.store(pages, std::memory_order_relaxed);
+  header.span_began.store(now, std::memory_order_relaxed);
+}
+
+std::uint64_t PageHeap::taken_lately(const ArenaHeader& header) noexcept {
+  const std::uint64_t age = os::monotonic_ns() - header.span_began.load(std::memory_order_relaxed);
+  if (age >= 2 * kLately) return 0;
+  const std::uint64_t before = age < kLately ? header.taken_before.load(std::memory_order_relaxed) : 0;
+  return before + header.taken.load(std::memory_order_relaxed);
 }
 
 // Makes a run that was just taken a free one with more memory, for good, and takes it again. Without that step a section
@@ -178,11 +202,18 @@ void PageHeap::insert_merged(std::uint64_t page, unsigned order, std::uint64_t c
   push(page, order, committed);
 }
 
-bool PageHeap::has_surplus(const Region& region) noexcept {
+std::uint64_t PageHeap::room(const Region& region) noexcept {
   ArenaHeader& header = region.header();
   const std::uint64_t warm = std::atomic_ref(header.warm_pages).load(std::memory_order_relaxed);
   const std::uint64_t all = std::atomic_ref(header.accounted_pages).load(std::memory_order_relaxed);
-  return warm > std::max(kKeepWarmPages, all > warm ? (all - warm) / 2 : 0);
+  const std::uint64_t used = all > warm ? all - warm : 0;
+  return header.limit_pages > used ? header.limit_pages - used : 0;
+}
+
+bool PageHeap::has_surplus(const Region& region) noexcept {
+  ArenaHeader& header = region.header();
+  const std::uint64_t warm = std::atomic_ref(header.warm_pages).load(std::memory_order_relaxed);
+  return warm > kKeepWarmPages && warm > std::min(kKeepBusyPages, taken_lately(header));
 }
 
 // From the end of the largest warm run: small ones are likelier to be wanted again.

@@ -26,6 +26,8 @@ class PageHeap {
   [[nodiscard]] Run allocate(std::uint64_t pages, PageState use);
   void release(std::uint64_t page);
 
+  // Pages that the arena may use beside those in use.
+  [[nodiscard]] static std::uint64_t room(const Region& region) noexcept;
   // Is more free memory kept for reuse than is worth it?
   [[nodiscard]] static bool has_surplus(const Region& region) noexcept;
   // Gives a bounded amount of free memory back to the system; false when there is none (or, unless `all`, no surplus).
@@ -46,6 +48,8 @@ class PageHeap {
   // Throws ArenaFull when so many pages more are beyond the limit.
   void require_room(std::uint64_t pages) const;
   void put_memory(std::uint64_t page, std::uint64_t pages);
+  void note_taken(std::uint64_t pages) noexcept;
+  [[nodiscard]] static std::uint64_t taken_lately(const ArenaHeader& header) noexcept;
 
   Transaction& section_;
   bool limited_ = true;

@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <bit>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -26,23 +24,6 @@ constexpr std::uint64_t kAttacherByte = 0;
 std::uint64_t slot_index(std::uint64_t identity) noexcept { return (identity & 0x7fffffff) - 1; }
 std::uint64_t make_identity(std::uint32_t generation, std::uint64_t index) noexcept {
   return std::uint64_t{generation} << 32 | (index + 1);
-}
-
-// Field 22 of /proc/self/stat, in clock ticks since boot; 0 when it cannot be read.
-std::uint64_t own_start_time() noexcept {
-  try {
-    std::ifstream file("/proc/self/stat");
-    std::string line;
-    std::getline(file, line);
-    std::istringstream fields(line.substr(line.rfind(')') + 1));
-    std::string field;
-    for (int i = 3; i < 22; ++i) fields >> field;
-    std::uint64_t ticks = 0;
-    fields >> ticks;
-    return ticks;
-  } catch (...) {
-    return 0;
-  }
 }
 
 // Who waits here with the byte of slot 0 names slot 0 in the arena's lock; nobody else does.
@@ -205,7 +186,6 @@ std::uint64_t ArenaCore::find_free_slot(Transaction& section, int fd) {
 
 void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {
   slot.pid.store(static_cast<std::uint32_t>(::getpid()));
-  slot.start_time.store(own_start_time());
   slot.state.store(SlotState::live);
 }
 

@@ -64,6 +64,14 @@ void register_contents_release(BlockKind kind, BlockContentsRelease release) noe
   g_release.at(static_cast<std::size_t>(kind)).store(release);
 }
 
+void ArenaCore::give_back_surplus() noexcept {
+  try {
+    if (PageHeap::has_surplus(*region_)) give_back(*this, false);
+  } catch (const Error&) {
+    // The arena's memory is damaged: the next call that needs it says so.
+  }
+}
+
 void ArenaCore::make_room() {
   recover();
   give_back(*this, true);
@@ -279,7 +287,7 @@ void ArenaCore::destroy(Entry* entry) noexcept {
       section.set(entry->block, 0);
       section.commit();
     }
-    if (PageHeap::has_surplus(*region_)) give_back(*this, false);
+    give_back_surplus();
   } catch (const Error&) {
     // As in drop_reference.
   }

@@ -47,6 +47,8 @@ class OwnSlots {
 };
 
 thread_local OwnSlots own_slots;
+// In a forked child, whose thread may never need them, nothing is made in order to be forgotten.
+thread_local constinit bool has_own_slots = false;
 
 }  // namespace
 
@@ -54,7 +56,7 @@ thread_local constinit ArenaCore::CachedSlot ArenaCore::cached_slot{0, nullptr};
 
 void ArenaCore::forget_thread_slots() noexcept {
   forget_cached_slot();
-  if (!gone) own_slots.forget();
+  if (has_own_slots && !gone) own_slots.forget();
 }
 
 ThreadSlot& ArenaCore::thread_slot_at(std::uint64_t index) const {
@@ -72,7 +74,10 @@ ThreadSlot& ArenaCore::find_thread_slot() {
   if (slot == nullptr) {
     const std::uint64_t id = make_thread_slot();
     slot = &thread_slot_at((id & 0xffffffff) - 1);
-    if (!gone) own_slots.add({serial_, slot, id});
+    if (!gone) {
+      own_slots.add({serial_, slot, id});
+      has_own_slots = true;
+    }
   }
   cached_slot = {serial_, slot};
   return *slot;

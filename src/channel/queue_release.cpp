@@ -29,13 +29,15 @@ void ByteQueue::shutdown(bool immediate) {
 void ByteQueue::drop_all() {
   struct DroppingSink : QueueSink {
     std::vector<std::byte> buffer;
-  } nowhere{{.data = nullptr, .capacity = 0, .grow = nullptr}, {}};
+  } nowhere{{.data = nullptr, .capacity = 0, .grow = nullptr, .reserve = nullptr, .assign = nullptr}, {}};
   nowhere.grow = [](QueueSink& sink, std::size_t needed) {
     auto& buffer = static_cast<DroppingSink&>(sink).buffer;
     buffer.resize(needed);
     sink.data = buffer.data();
     sink.capacity = needed;
   };
+  nowhere.reserve = [](QueueSink& sink, std::size_t needed) { sink.reserved = needed; };
+  nowhere.assign = [](QueueSink&, std::span<const std::byte>) noexcept {};
   while (get(nowhere, Deadline::now()) == QueueStatus::done) {
     if (state_->joinable != 0) task_done();
   }

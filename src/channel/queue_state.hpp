@@ -31,13 +31,17 @@ struct QueueEnd {
   std::atomic<std::int32_t> cpu;         // on which a thread last worked at this end
   std::atomic<std::uint32_t> gathering;  // of the getting end: waits to go until items are let gather again
   std::atomic<std::uint64_t> got_when_full;  // of the putting end: items got when it last found its ring full
-  // Who waits at this end: announcements << 1 | somebody may sleep. See queue_wait.cpp.
+  std::atomic<std::uint32_t> yielding;  // waits to go until the processor is offered to the other end again
+  // Who waits at this end: announcements << 2 | armed << 1 | somebody may sleep. See queue_wait.cpp.
   alignas(64) std::atomic<std::uint32_t> sleepers;
 
   // Words of the section, on the line of the bias. Items that the other end was last seen to have published; and, of the
-  // putting end, the position up to which there is room in its ring.
+  // putting end, the position up to which there is room in its ring, where the turns of the ring that are being timed
+  // end, and when they began.
   [[nodiscard]] std::uint64_t& seen() noexcept { return lock.guarded[0]; }
   [[nodiscard]] std::uint64_t& limit() noexcept { return lock.guarded[1]; }
+  [[nodiscard]] std::uint64_t& turns_end() noexcept { return lock.guarded[2]; }
+  [[nodiscard]] std::uint64_t& turns_began() noexcept { return lock.guarded[3]; }
   [[nodiscard]] std::uint64_t items() const noexcept { return commit.load(std::memory_order_acquire) >> 1; }
 };
 
@@ -93,8 +97,8 @@ inline constexpr std::uint64_t kRecordHeader = 8;
 }
 
 inline constexpr std::uint64_t kFirstRing = 16 << 10;
-inline constexpr std::uint64_t kLargestRing = 1 << 20;
+inline constexpr std::uint64_t kLargestRing = 2 << 20;  // more than the cache of a core
 // Longer ones travel in a block of their own; a ring has room for several of the shorter.
-inline constexpr std::uint64_t kLongestInline = kLargestRing / 8 - kRecordHeader;
+inline constexpr std::uint64_t kLongestInline = (128 << 10) - kRecordHeader;
 
 }  // namespace polyproc::inline v0

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Waiting at a queue's ends. Nobody holds a lock while it waits.
 //
-// QueueEnd::sleepers: announcements << 1 | 1 when somebody may sleep on it. Who is about to sleep announces itself
-// (the word changes and its lowest bit is set), runs a membarrier, looks once more, and sleeps on the value it wrote.
-// Who has published loads the word without a fence of its own: either it sees the announcement, or the sleeper's last
-// look saw what was published. It wakes one sleeper per item; when the kernel finds too few, it clears the bit, unless
-// somebody has announced itself since, and wakes once more: for one that fell asleep between the two.
+// QueueEnd::sleepers: announcements << 2 | armed << 1 | 1 when somebody may sleep on it. Who is about to sleep announces
+// itself (the word changes and its lowest bit is set), runs a membarrier, looks once more, and sleeps on the value it
+// wrote. Armed: a membarrier has run since the bit was set, so that it need not be repeated; on an idle machine it costs
+// more than the rest of a sleep. Who has published loads the word without a fence of its own: either it sees the announcement, or the sleeper's last
+// look saw what was published. It wakes one sleeper per item; when the kernel finds too few, it clears the bits, or begins
+// again if somebody has announced itself since, and wakes once more: for one that fell asleep between the two.
 //
 // Deaths. A wake-up that a killed process carried, as waker or as woken, is lost; every sleeper looks again after
 // kSlice, and each later publication wakes another one while the bit is set. A dead sleeper leaves the bit, which costs
 // one needless wake-up.
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -21,6 +24,7 @@
 
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
+#include "os/clock.hpp"
 #include "os/cpu.hpp"
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
@@ -35,6 +39,14 @@ constexpr int kMostNaps = 5;
 constexpr std::uint64_t kGatherPauses = 24;
 constexpr std::uint64_t kGatherLeast = 4;
 constexpr std::uint32_t kGatherSkips = 64;
+constexpr std::uint64_t kLongYield = 200'000;  // nanoseconds
+constexpr std::uint32_t kYieldSkips = 16;
+constexpr std::uint32_t kLongYieldSkips = 1024;
+
+constexpr std::uint32_t kSleepersAsleep = 1;
+constexpr std::uint32_t kSleepersArmed = 2;
+constexpr std::uint32_t kSleepersBits = kSleepersAsleep | kSleepersArmed;
+constexpr std::uint32_t kSleepersCount = 4;
 
 // Polling helps only while the other end is at work on another processor.
 bool peer_runs_elsewhere(const QueueEnd& peer) noexcept {
@@ -53,29 +65,53 @@ bool poll(Ready ready) noexcept {
   }
 }
 
+// Where both ends share a processor, letting the other one run costs half of sleeping and being woken. If that was in
+// vain the next waits sleep at once, and many of them if a third process took the processor for long.
+template <class Ready>
+bool yield(QueueEnd& end, Ready ready) noexcept {
+  if (const std::uint32_t skips = end.yielding.load(std::memory_order_relaxed); skips != 0) {
+    end.yielding.store(skips - 1, std::memory_order_relaxed);
+    return false;
+  }
+  const std::uint64_t begin = os::monotonic_ns();
+  ::sched_yield();
+  const bool is_ready = ready();
+  const bool was_long = os::monotonic_ns() - begin > kLongYield;
+  if (was_long || !is_ready)
+    end.yielding.store(was_long ? kLongYieldSkips : kYieldSkips, std::memory_order_relaxed);
+  return is_ready;
+}
+
 }  // namespace
 
 void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
   POLYPROC_FAIL_POINT("queue.before_wake");
-  const int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
-  if (os::futex_wake(sleepers, most) >= most) return;
-  sleepers.compare_exchange_strong(seen, seen & ~1u);
-  // One who announced itself before the look above may have fallen asleep after it, on the value that has just changed,
-  // or on one that the next announcement changed; that one's owner may die before it looks. So once more, in any case.
+  int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
+  do {
+    most -= os::futex_wake(sleepers, most);
+    if (most <= 0) return;
+    // Who has announced itself since may not have seen what was published, and may fall asleep: begin again.
+  } while (!sleepers.compare_exchange_strong(seen, seen & ~kSleepersBits) && (seen & kSleepersAsleep) != 0);
+  // One who announced itself before the last wake may have fallen asleep after it, on the value that has just changed.
   POLYPROC_FAIL_POINT("queue.between_wakes");
   os::futex_wake(sleepers, 1);
 }
 
 std::uint32_t announce_sleeper(std::atomic<std::uint32_t>& sleepers, bool fenced) noexcept {
   std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
-  while (!sleepers.compare_exchange_weak(seen, (seen + 2) | 1)) {
-  }
-  if (fenced)
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-  else
-    os::global_membarrier();
+  std::uint32_t announced = 0;
+  do {
+    announced = (seen + kSleepersCount) | kSleepersAsleep;
+  } while (!sleepers.compare_exchange_weak(seen, announced));
   POLYPROC_FAIL_POINT("queue.sleeper_announced");
-  return (seen + 2) | 1;
+  if ((announced & kSleepersArmed) != 0) return announced;
+  if (fenced) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return announced;
+  }
+  os::global_membarrier();
+  if (!sleepers.compare_exchange_strong(seen = announced, announced | kSleepersArmed)) return announced;
+  return announced | kSleepersArmed;
 }
 
 void sleep_announced(const std::atomic<std::uint32_t>& sleepers, std::uint32_t announced,
@@ -99,12 +135,20 @@ QueueStatus ByteQueue::wait_for_item(Deadline deadline, bool& polled) const {
   if (deadline.passed()) return QueueStatus::timed_out;
   QueueEnd& get = state_->get;
   note_current_cpu(get);
-  if (!std::exchange(polled, true) && peer_runs_elsewhere(state_->put) && poll([&] { return has_item(); })) {
-    let_items_gather();
-    return QueueStatus::done;
+  if (!std::exchange(polled, true)) {
+    const auto ready = [&] { return has_item(); };
+    if (!peer_runs_elsewhere(state_->put)) {
+      if (yield(get, ready)) return QueueStatus::done;
+    } else if (poll(ready)) {
+      let_items_gather();
+      return QueueStatus::done;
+    }
   }
   const std::uint32_t announced = announce_sleeper(get.sleepers, core_->header().fenced != 0);
-  if (!has_item() && !is_shut_down()) sleep_announced(get.sleepers, announced, deadline);
+  if (has_item() || is_shut_down()) return QueueStatus::done;
+  sleep_announced(get.sleepers, announced, deadline);
+  // Slept in vain: traffic has ended, and what it no longer needs goes back to the system.
+  if (!has_item()) core_->give_back_surplus();
   return QueueStatus::done;
 }
 
@@ -129,9 +173,9 @@ QueueStatus ByteQueue::wait_for_room(Deadline deadline, bool& polled) const {
   note_current_cpu(put);
   // While polling, a part of the queue is waited for, else both ends go in lockstep, one item at a time.
   const std::uint64_t plenty = std::max<std::uint64_t>(1, state_->maxsize / 8);
-  if (!std::exchange(polled, true) && peer_runs_elsewhere(state_->get) &&
-      poll([&] { return has_room(plenty); })) {
-    return QueueStatus::done;
+  if (!std::exchange(polled, true)) {
+    const auto ready = [&] { return has_room(plenty); };
+    if (peer_runs_elsewhere(state_->get) ? poll(ready) : yield(put, ready)) return QueueStatus::done;
   }
   const std::uint32_t announced = announce_sleeper(put.sleepers, core_->header().fenced != 0);
   if (!has_room(1) && !is_shut_down()) sleep_announced(put.sleepers, announced, deadline);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "os/clock.hpp"
 #include "os/cpu.hpp"
 #include "os/futex.hpp"
 #include "os/membarrier.hpp"
@@ -20,10 +21,6 @@ constexpr int kSpins = 100;
 // Sections are short: who must not wait for anything waits for this long for another to leave, so that it is not told
 // 'empty' of a queue that has items. Only a stopped process stays inside for longer.
 constexpr std::chrono::milliseconds kCourtesy{1000};
-
-std::uint64_t now_ns() noexcept {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
 
 }  // namespace
 
@@ -65,7 +62,7 @@ bool BiasedSection::earned_bias() noexcept {
   }
   if (++lock_.run < lock_.need) return false;
   lock_.run = 0;
-  lock_.granted_at = now_ns();
+  lock_.granted_at = os::monotonic_ns();
   return true;
 }
 
@@ -90,7 +87,7 @@ bool BiasedSection::revoke(Deadline deadline) {
     os::futex_wait(owner.inside, static_cast<std::uint32_t>(tag_), deadline.remaining(slice));
   }
   POLYPROC_FAIL_POINT("biased_mutex.revoked");
-  const bool was_short = now_ns() - lock_.granted_at < kShortBias;
+  const bool was_short = os::monotonic_ns() - lock_.granted_at < kShortBias;
   lock_.need = was_short ? std::min(std::max(lock_.need, kLeastNeed / 4) * 4, kMostNeed) : kLeastNeed;
   lock_.owner = 0;
   return true;

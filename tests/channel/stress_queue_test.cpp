@@ -13,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/forked_child.hpp"
@@ -44,13 +45,20 @@ struct Board {
 
 std::string message(Head head) {
   const std::array<std::size_t, 6> sizes{24, 64, 1000, 24, 9000, 200000};
-  std::string text(sizes.at((head.number + head.producer) % sizes.size()), static_cast<char>('a' + head.number % 23));
+  std::string text(sizes.at((head.number + head.producer) % sizes.size()),
+                   static_cast<char>('a' + head.number % 23));
   std::memcpy(text.data(), &head, sizeof head);
   return text;
 }
 
 void produce(Queue<std::string>& queue, Board& board, std::uint32_t producer) {
+  constexpr std::uint64_t kFarAhead =
+      1000;  // of the consumers: without a bound, a slow machine's arena would fill up
   while (board.stop == 0 && board.begun.at(producer) + 1 < kPerProducer) {
+    if (queue.qsize() > kFarAhead) {
+      std::this_thread::yield();
+      continue;
+    }
     const std::uint32_t number = ++board.begun.at(producer);
     queue.put(message({producer, number}));
     board.put.at(producer).at(number) = 1;
@@ -67,7 +75,8 @@ void consume(Queue<std::string>& queue, Board& board) {
     }
     std::memcpy(&head, text->data(), sizeof head);
     const bool sound = head.producer < kProducers && head.number < kPerProducer && *text == message(head);
-    if (!sound || head.number <= last.at(head.producer) || board.got.at(head.producer).at(head.number)++ != 0) {
+    if (!sound || head.number <= last.at(head.producer) ||
+        board.got.at(head.producer).at(head.number)++ != 0) {
       ++board.wrong;
       continue;
     }
@@ -97,7 +106,8 @@ TEST_P(StressQueue, SurvivesAStormOfKills) {
     std::mt19937 random(4711);
     for (int i = 0; i < kKills; ++i) {
       const std::uint64_t before = board->gets;
-      ASSERT_TRUE(testing::wait_until([&] { return board->gets > before + random() % 40; }, std::chrono::seconds(3)))
+      ASSERT_TRUE(
+          testing::wait_until([&] { return board->gets > before + random() % 40; }, std::chrono::seconds(3)))
           << "no progress after kill " << i;
       const std::size_t victim = random() % children.size();
       children[victim].kill(SIGKILL);
@@ -120,7 +130,8 @@ TEST_P(StressQueue, SurvivesAStormOfKills) {
   EXPECT_EQ(board->wrong, 0u);
   std::uint64_t missing = 0;
   for (std::size_t p = 0; p < kProducers; ++p) {
-    for (std::uint32_t n = 1; n <= board->begun[p]; ++n) missing += board->put[p][n] != 0 && board->got[p][n] == 0;
+    for (std::uint32_t n = 1; n <= board->begun[p]; ++n)
+      missing += board->put[p][n] != 0 && board->got[p][n] == 0;
   }
   EXPECT_LE(missing, killed_consumers);
   arena.recover();

@@ -140,11 +140,12 @@ catch_mutants() {
   caught 'no second look after the announcement' sleeper -DDEATHS=0 -DMUTANT_NO_RECHECK
   caught 'bit read before the commit' sleeper -DDEATHS=0 -DMUTANT_BIT_READ_FIRST
   caught 'no second wake after the bit was cleared' sleeper -DDEATHS=0 -DMUTANT_NO_SECOND_WAKE
-  caught 'no second wake where the bit was not cleared' sleeper -DPRODUCERS=1 -DCAPACITY=1 \
-    -DMUTANT_SECOND_WAKE_IF_CLEARED
+  caught 'bit not cleared after another announcement, one round only' sleeper -DDEATHS=0 -DMUTANT_ONE_ROUND
   caught 'bit cleared first, one of two sleepers woken' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_CLEAR_FIRST
   caught 'bit cleared also after another announcement' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_BLIND_CLEAR
   caught 'sleep on the bit, not on the announcement' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_SLEEP_ON_THE_BIT
+  caught 'armed before the membarrier' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_ARMED_TOO_EARLY
+  caught 'armed although the word has changed' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_BLIND_ARMING
   caught 'who was woken gives up and tells nobody' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_WOKEN_GIVES_UP
   caught 'sleep without end' sleeper -DMUTANT_NO_SLICE
   caught 'the lock of a dead consumer is not taken over' sleeper -DPRODUCERS=1 -DMUTANT_NOT_ROBUST

@@ -4,20 +4,22 @@
 //
 // The model beside src/channel/queue_wait.cpp; a line is one access to shared memory:
 //   producer  inside the put end commits (PUT, one release store), leaves; then wake_sleepers: loads SLEEPERS with
-//             no fence between; bit set: wake_announced: wakes one. When the kernel finds none, it clears the bit
-//             by compare-and-swap, unless somebody has announced itself since; in either case it wakes once more.
-//   consumer  finds nothing inside the get end, leaves; announce_sleeper: changes SLEEPERS and sets its bit,
-//             membarrier; looks once more; sleep_announced: sleeps while SLEEPERS is what it announced, for a
-//             bounded slice; then begins again. Nobody holds a lock while it sleeps.
-// SLEEPERS is announcements << 1 | bit. The number never repeats; the model keeps the bit, and `fresh`: whose last seen
-// value still is the word's. The locks of the two ends are robust words that a plain store releases, as the biased
+//             no fence between; bit set: wake_announced: wakes one. When the kernel finds none, it clears the bits
+//             by compare-and-swap and wakes once more; if somebody has announced itself since, it begins again.
+//   consumer  finds nothing inside the get end, leaves; announce_sleeper: changes SLEEPERS and sets its bit; unless the
+//             word is armed, membarrier, and arms it if nobody has changed it since; looks once more;
+//             sleep_announced: sleeps while SLEEPERS is what it announced, for a bounded slice; then begins again.
+//             Nobody holds a lock while it sleeps.
+// SLEEPERS is announcements << 2 | armed << 1 | bit. The number never repeats; the model keeps the two bits, and
+// `fresh`: whose last seen value still is the word's, but for the armed bit, which is no change to who clears the bits.
+// Armed: a membarrier has run since the bit was set. The locks of the two ends are robust words that a plain store releases, as the biased
 // mutex is left. A producer's wait for room is the same protocol with the roles changed.
 //
 // The second wake is needed. A consumer announces itself and looks; a producer publishes, and wakes nobody, because the
 // consumer does not sleep yet; now it falls asleep, the word being unchanged; the producer clears the bit. Without the
 // second wake the consumer would sleep beside the item, unseen by the producers to come. One wake is enough: between
-// the first one and the clearing only who announced itself last can fall asleep. It is needed also when the bit could
-// not be cleared: else the wake-up would be left to who announced itself since, and might die with it.
+// the first one and the clearing only who announced itself last can fall asleep. Beginning again is needed because who
+// announces itself in an armed word has no barrier before its look: it may miss what was published before it.
 //
 // The slice: a run in which nobody dies must not need it. It may end only after a death that took a wake-up along: of
 // a producer between its commit and the end of its wake-ups, of a consumer that was woken and had not yet looked, or of
@@ -60,6 +62,7 @@
 #define FIRST_VICTIM(p) true
 
 bool asleep[THREADS];    // in the kernel's queue of SLEEPERS
+bool armed[THREADS];     // the word that this thread announced itself in was armed
 bool fresh[THREADS];     // nobody has announced itself since this thread saw or wrote SLEEPERS
 bool carrying[THREADS];  // a wake-up is on its way through this thread
 bool done[THREADS];      // retired, or reported dead
@@ -89,6 +92,8 @@ bool startled;           // the spurious return has happened, or will not
 #define SLICE_ENDS wake_lost
 #endif
 
+#define CHANGED fresh[0] = false; fresh[1] = false; fresh[2] = false; fresh[p] = true
+
 // futex_wake of one; it finds also who was killed in its sleep and has not yet left it. The kernel has a full barrier
 // before it looks for sleepers.
 #define TELL(q) asleep[q] = false; carrying[q] = (life[q] == RUNNING); wake_lost = wake_lost || life[q] != RUNNING
@@ -103,7 +108,7 @@ idle:
   fi;
   LOCK(PUT_LOCK);
 #ifdef MUTANT_BIT_READ_FIRST
-  STEP(true, fresh[p] = (memory[SLEEPERS] == 1));
+  STEP(true, fresh[p] = (memory[SLEEPERS] != 0));
 #endif
   if
   :: atomic { ITEMS == CAPACITY -> goto leave }
@@ -122,7 +127,7 @@ idle:
   fi;
 #else
   if
-  :: d_step { memory[SLEEPERS] == 1 -> fresh[p] = true }
+  :: d_step { memory[SLEEPERS] != 0 -> fresh[p] = true }
   :: atomic { memory[SLEEPERS] == 0 -> carrying[p] = false; goto idle }
   :: KILL
   fi;
@@ -130,6 +135,7 @@ idle:
 #ifdef MUTANT_CLEAR_FIRST
   STEP(pending[p] == 0, memory[SLEEPERS] = 0);
 #endif
+wake:
   if
   WAKE_ONE(2, goto woke)
 #if PRODUCERS == 1
@@ -142,12 +148,13 @@ idle:
 #ifdef MUTANT_BLIND_CLEAR
   :: d_step { pending[p] == 0 -> memory[SLEEPERS] = 0 }
 #else
-  :: d_step { pending[p] == 0 && fresh[p] && memory[SLEEPERS] == 1 -> memory[SLEEPERS] = 0 }
-#ifdef MUTANT_SECOND_WAKE_IF_CLEARED
-  :: atomic { pending[p] == 0 && !(fresh[p] && memory[SLEEPERS] == 1) -> goto woke }
+  :: d_step { pending[p] == 0 && fresh[p] && memory[SLEEPERS] != 0 -> memory[SLEEPERS] = 0 }
+#ifdef MUTANT_ONE_ROUND
+  :: pending[p] == 0 && !fresh[p] && memory[SLEEPERS] != 0
 #else
-  :: pending[p] == 0 && !(fresh[p] && memory[SLEEPERS] == 1)
+  :: atomic { pending[p] == 0 && !fresh[p] && memory[SLEEPERS] != 0 -> fresh[p] = true; goto wake }
 #endif
+  :: pending[p] == 0 && memory[SLEEPERS] == 0
 #endif
   :: KILL
   fi;
@@ -200,8 +207,26 @@ again:
   :: goto idle  // its deadline has passed
   fi;
 
-  STEP(pending[p] == 0, memory[SLEEPERS] = 1; fresh[0] = false; fresh[1] = false; fresh[2] = false; fresh[p] = true);
+#ifdef MUTANT_ARMED_TOO_EARLY
+  STEP(pending[p] == 0, armed[p] = (memory[SLEEPERS] == 3); memory[SLEEPERS] = 3; CHANGED);
+#else
+  STEP(pending[p] == 0, armed[p] = (memory[SLEEPERS] == 3); memory[SLEEPERS] = memory[SLEEPERS] | 1; CHANGED);
+#endif
+  if
+  :: atomic { armed[p] -> armed[p] = false; goto announced }
+  :: !armed[p]
+  fi;
   MEMBARRIER;
+  if
+#ifdef MUTANT_BLIND_ARMING
+  :: d_step { true -> memory[SLEEPERS] = 3 }
+#else
+  :: d_step { fresh[p] && memory[SLEEPERS] == 1 -> memory[SLEEPERS] = 3 }
+  :: !(fresh[p] && memory[SLEEPERS] == 1)
+#endif
+  :: KILL
+  fi;
+announced:
 #ifndef MUTANT_NO_RECHECK
   if
   :: atomic { ITEMS > 0 -> fresh[p] = false; goto again }
@@ -211,11 +236,11 @@ again:
 #endif
   if
 #ifdef MUTANT_SLEEP_ON_THE_BIT  // whoever announced it
-  :: d_step { memory[SLEEPERS] == 1 -> asleep[p] = true; fresh[p] = false }
+  :: d_step { memory[SLEEPERS] != 0 -> asleep[p] = true; fresh[p] = false }
   :: atomic { memory[SLEEPERS] == 0 -> fresh[p] = false; goto again }
 #else
-  :: d_step { fresh[p] && memory[SLEEPERS] == 1 -> asleep[p] = true; fresh[p] = false }
-  :: atomic { !(fresh[p] && memory[SLEEPERS] == 1) -> fresh[p] = false; goto again }
+  :: d_step { fresh[p] && memory[SLEEPERS] != 0 -> asleep[p] = true; fresh[p] = false }
+  :: atomic { !(fresh[p] && memory[SLEEPERS] != 0) -> fresh[p] = false; goto again }
 #endif
   :: KILL
   fi;

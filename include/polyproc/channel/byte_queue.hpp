@@ -22,12 +22,16 @@ class BiasedSection;
 
 enum class QueueStatus { done, timed_out, shut_down };
 
-// Where get writes an item. `grow` is called outside of all locks when `capacity` is too small, and must provide at
-// least `needed` bytes or throw, in which case the item stays in the queue.
+// Where get writes an item: a short one to `data`; of a long one the sink copies the bytes itself, from shared memory.
+// `grow` and `reserve` are called outside of all locks when `capacity`, or `reserved`, is too small, and must provide for
+// at least `needed` bytes or throw, in which case the item stays in the queue.
 struct QueueSink {
   std::byte* data;
   std::size_t capacity;
   void (*grow)(QueueSink& sink, std::size_t needed);
+  void (*reserve)(QueueSink& sink, std::size_t needed);                        // for assign()
+  void (*assign)(QueueSink& sink, std::span<const std::byte> bytes) noexcept;  // at most `reserved`
+  std::size_t reserved = 0;
   std::size_t size = 0;  // of the item, set by get
 };
 
@@ -106,6 +110,7 @@ class POLYPROC_API ByteQueue {
   [[nodiscard]] bool put_at_once(const void* data, std::size_t size);
   [[nodiscard]] bool has_place(std::uint64_t need, Place& place);
   [[nodiscard]] Room find_room(std::uint64_t need, Place& place);
+  [[nodiscard]] bool is_outgrown(const Place& place) const noexcept;
   [[nodiscard]] std::uint64_t head_in(std::uint64_t ring) const noexcept;
   void follow_new_ring(Place& place, Entry* entry, std::uint64_t ring);
   void publish(const Place& place, const Written& written) noexcept;
@@ -116,6 +121,7 @@ class POLYPROC_API ByteQueue {
 
   [[nodiscard]] bool get_at_once(QueueSink& sink);
   [[nodiscard]] QueueStatus get_with_care(QueueSink& sink, Deadline deadline);
+  [[nodiscard]] bool next_position(Record& record);
   [[nodiscard]] bool find_record(Record& record);
   [[nodiscard]] std::uint64_t prepare_cursor(const Record& record, std::uint64_t end,
                                              std::uint64_t items) noexcept;

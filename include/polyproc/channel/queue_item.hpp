@@ -31,7 +31,11 @@ template <class T>
 class RangeReceiver : public QueueSink {
  public:
   RangeReceiver() noexcept
-      : QueueSink{.data = small_, .capacity = sizeof small_, .grow = &RangeReceiver::grow_item} {}
+      : QueueSink{.data = small_,
+                  .capacity = sizeof small_,
+                  .grow = &RangeReceiver::grow_item,
+                  .reserve = &RangeReceiver::reserve_item,
+                  .assign = &RangeReceiver::assign_item} {}
   RangeReceiver(const RangeReceiver&) = delete;
   RangeReceiver& operator=(const RangeReceiver&) = delete;
 
@@ -39,10 +43,9 @@ class RangeReceiver : public QueueSink {
     if (size % kElement != 0)
       throw CorruptArena(
           fmt::format("queue: an item of {} bytes is no sequence of elements of {}", size, kElement));
-    if (data == small_)
-      item_.resize(0), append_small();
-    else
-      item_.resize(size / kElement);
+    if (assigned_) return std::move(item_);
+    item_.resize(size / kElement);
+    if (data == small_ && size != 0) std::memcpy(item_.data(), small_, size);
     return std::move(item_);
   }
 
@@ -50,18 +53,28 @@ class RangeReceiver : public QueueSink {
   using Element = typename T::value_type;
   static constexpr std::size_t kElement = sizeof(Element);
 
-  void append_small() {
-    item_.resize(size / kElement);
-    if (size != 0) std::memcpy(item_.data(), small_, size);
-  }
   static void grow_item(QueueSink& sink, std::size_t needed) {
     auto& self = static_cast<RangeReceiver&>(sink);
     self.item_.resize((needed + kElement - 1) / kElement);
     self.data = reinterpret_cast<std::byte*>(self.item_.data());
     self.capacity = self.item_.size() * kElement;
   }
+  static void reserve_item(QueueSink& sink, std::size_t needed) {
+    auto& self = static_cast<RangeReceiver&>(sink);
+    self.item_.reserve(needed / kElement);
+    self.reserved = needed;
+    if (self.data != self.small_) self.data = reinterpret_cast<std::byte*>(self.item_.data());
+  }
+  // Unlike resize() and a copy, this writes each byte once.
+  static void assign_item(QueueSink& sink, std::span<const std::byte> bytes) noexcept {
+    auto& self = static_cast<RangeReceiver&>(sink);
+    const auto* elements = reinterpret_cast<const Element*>(bytes.data());
+    self.item_.assign(elements, elements + bytes.size() / kElement);
+    self.assigned_ = true;
+  }
 
   T item_;
+  bool assigned_ = false;
   alignas(8) std::byte small_[2048];
 };
 
@@ -69,7 +82,12 @@ template <class T>
 class ValueReceiver : public QueueSink {
  public:
   ValueReceiver() noexcept
-      : QueueSink{.data = place_, .capacity = sizeof(T), .grow = &ValueReceiver::refuse} {}
+      : QueueSink{.data = place_,
+                  .capacity = sizeof(T),
+                  .grow = &ValueReceiver::refuse,
+                  .reserve = &ValueReceiver::refuse,
+                  .assign = &ValueReceiver::assign_item,
+                  .reserved = sizeof(T)} {}
   ValueReceiver(const ValueReceiver&) = delete;
   ValueReceiver& operator=(const ValueReceiver&) = delete;
 
@@ -81,6 +99,9 @@ class ValueReceiver : public QueueSink {
  private:
   [[noreturn]] static void refuse(QueueSink& /*sink*/, std::size_t needed) {
     throw CorruptArena(fmt::format("queue: an item of {} bytes where each has {}", needed, sizeof(T)));
+  }
+  static void assign_item(QueueSink& sink, std::span<const std::byte> bytes) noexcept {
+    std::memcpy(static_cast<ValueReceiver&>(sink).place_, bytes.data(), bytes.size());
   }
   alignas(T) std::byte place_[sizeof(T)];
 };
