@@ -144,7 +144,7 @@ catch_mutants() {
   caught 'bit cleared first, one of two sleepers woken' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_CLEAR_FIRST
   caught 'bit cleared also after another announcement' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_BLIND_CLEAR
   caught 'sleep on the bit, not on the announcement' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_SLEEP_ON_THE_BIT
-  caught 'armed before the membarrier' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_ARMED_TOO_EARLY
+  caught 'armed before the membarrier' sleeper -DPRODUCERS=1 -DMUTANT_ARMED_TOO_EARLY
   caught 'armed although the word has changed' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_BLIND_ARMING
   caught 'who was woken gives up and tells nobody' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_WOKEN_GIVES_UP
   caught 'sleep without end' sleeper -DMUTANT_NO_SLICE
