@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// kHoldsPointers<T>: whether a T leads to memory outside itself, which means nothing in another process. It looks into
+// plain structs, their bases and C arrays, so that a pointer hidden there is refused when the program is compiled.
+//
+// Found are pointers, references, pointers to members, std::string_view, std::span, std::reference_wrapper and smart
+// pointers, also inside std::array, pair, tuple, optional, variant and aggregates, at any depth. A class with private
+// members or constructors of its own (std::vector, a lambda) is taken at its word: it cannot be looked into.
+// Beyond 2,048 scalars in one struct, elements of C arrays counted one by one, the rest is not looked at.
+//
+// How: an aggregate is initialised, unevaluated, from placeholders that convert to anything. The conversion to what holds
+// pointers is the one that may throw, so `noexcept` tells whether it was used.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <polyproc/os/config.hpp>
+
+namespace polyproc::inline v0 {
+namespace detail {
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"      // a placeholder may become an optional in two ways
+#pragma GCC diagnostic ignored "-Wmissing-braces"  // elements of inner arrays are given one by one
+#ifdef __clang__
+#pragma GCC diagnostic ignored \
+    "-Wundefined-internal"  // conversions are named only where nothing is evaluated
+#endif
+
+template <class T>
+constexpr bool holds_pointers();
+
+// Converts to the type of any member of Whole, or of a base.
+template <class Whole>
+struct AnyMember {
+  template <class U>
+  requires(!std::is_same_v<U, Whole>) operator U() const noexcept(!holds_pointers<U>());
+};
+
+template <class T, std::size_t... I>
+constexpr bool initialises(std::index_sequence<I...>) {
+  return requires { T{(static_cast<void>(I), AnyMember<T>())...}; };
+}
+
+template <class T, std::size_t... I>
+constexpr bool initialises_without_pointers(std::index_sequence<I...>) {
+  return noexcept(T{(static_cast<void>(I), AnyMember<T>())...});
+}
+
+// Whether T can be initialised from N placeholders.
+template <class T, std::size_t N>
+inline constexpr bool kInitialises = initialises<T>(std::make_index_sequence<N>());
+
+#pragma GCC diagnostic pop
+
+inline constexpr std::size_t kMostMembers = 2048;
+inline constexpr std::size_t kMostRequired = 128;
+
+// The most placeholders that T can be initialised from: `Low` are possible, `High` are not.
+template <class T, std::size_t Low, std::size_t High>
+constexpr std::size_t member_count_between() {
+  if constexpr (High - Low == 1)
+    return Low;
+  else if constexpr (kInitialises<T, (Low + High) / 2>)
+    return member_count_between<T, (Low + High) / 2, High>();
+  else
+    return member_count_between<T, Low, (Low + High) / 2>();
+}
+
+// The same, where `Low` are possible.
+template <class T, std::size_t Low>
+constexpr std::size_t member_count_from() {
+  if constexpr (Low >= kMostMembers)
+    return Low;
+  else if constexpr (kInitialises<T, 2 * Low + 1>)
+    return member_count_from<T, 2 * Low + 1>();
+  else
+    return member_count_between<T, Low, 2 * Low + 1>();
+}
+
+// Fewer are refused when a later member must be given a value.
+template <class T, std::size_t N = 0>
+constexpr bool aggregate_holds_pointers() {
+  if constexpr (kInitialises<T, N>)
+    return !initialises_without_pointers<T>(std::make_index_sequence<member_count_from<T, N>()>());
+  else if constexpr (N < kMostRequired)
+    return aggregate_holds_pointers<T, N + 1>();
+  else
+    return true;  // a reference, to which no placeholder converts
+}
+
+template <class T>
+struct HoldsPointers {
+  static constexpr bool value() {
+    if constexpr (std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
+                  std::is_null_pointer_v<T>)
+      return true;
+    else if constexpr (std::is_aggregate_v<T> && !std::is_union_v<T>)
+      return aggregate_holds_pointers<T>();
+    else
+      return false;
+  }
+};
+template <class T, std::size_t N>
+struct HoldsPointers<T[N]> : HoldsPointers<std::remove_cv_t<T>> {};
+template <class T, std::size_t N>
+struct HoldsPointers<std::array<T, N>> : HoldsPointers<std::remove_cv_t<T>> {};
+
+template <class... T>
+struct AnyHoldsPointers {
+  static constexpr bool value() { return (holds_pointers<T>() || ...); }
+};
+template <class A, class B>
+struct HoldsPointers<std::pair<A, B>> : AnyHoldsPointers<A, B> {};
+template <class... T>
+struct HoldsPointers<std::tuple<T...>> : AnyHoldsPointers<T...> {};
+template <class... T>
+struct HoldsPointers<std::variant<T...>> : AnyHoldsPointers<T...> {};
+template <class T>
+struct HoldsPointers<std::optional<T>> : AnyHoldsPointers<T> {};
+
+struct DoesHoldPointers {
+  static constexpr bool value() { return true; }
+};
+template <class C, class Traits>
+struct HoldsPointers<std::basic_string_view<C, Traits>> : DoesHoldPointers {};
+template <class T, std::size_t N>
+struct HoldsPointers<std::span<T, N>> : DoesHoldPointers {};
+template <class T>
+struct HoldsPointers<std::reference_wrapper<T>> : DoesHoldPointers {};
+template <class T, class D>
+struct HoldsPointers<std::unique_ptr<T, D>> : DoesHoldPointers {};
+template <class T>
+struct HoldsPointers<std::shared_ptr<T>> : DoesHoldPointers {};
+template <class T>
+struct HoldsPointers<std::weak_ptr<T>> : DoesHoldPointers {};
+
+template <class T>
+constexpr bool holds_pointers() {
+  return HoldsPointers<std::remove_cv_t<T>>::value();
+}
+
+}  // namespace detail
+
+template <class T>
+inline constexpr bool kHoldsPointers = detail::holds_pointers<T>();
+
+}  // namespace polyproc::inline v0
