@@ -50,6 +50,13 @@ static_assert(!Shareable<std::string_view> && !Shareable<std::span<int>> && !Sha
 static_assert(!Shareable<std::reference_wrapper<int>>);
 static_assert(!Shareable<std::array<int*, 4>> && !Shareable<std::array<std::string_view, 2>> &&
               !Shareable<std::array<std::array<int*, 2>, 2>> && !Shareable<int* [4]>);
+struct HidesAPointer {
+  int number;
+  struct {
+    std::array<const char*, 2> names;
+  } inner;
+};
+static_assert(!Shareable<HidesAPointer> && !Shareable<std::array<HidesAPointer, 2>>);
 static_assert(!Shareable<const int> && !Shareable<volatile int>);
 
 template <class T>
@@ -272,7 +279,8 @@ TEST(LargeArray, ReachesBeyond4GiB) {
   }
   (*array)[kCount - 1] = 7;
   (*array)[kCount / 2] = 8;
-  ForkedChild child([&] { return (*array)[kCount - 1] == 7 && (*array)[kCount / 2] == 8 && (*array)[5] == 0 ? 0 : 1; });
+  ForkedChild child(
+      [&] { return (*array)[kCount - 1] == 7 && (*array)[kCount / 2] == 8 && (*array)[5] == 0 ? 0 : 1; });
   EXPECT_EQ(child.join(), 0);
   array.reset();
   Arena::family().recover();

@@ -9,8 +9,7 @@
 //       static Order decode(polyproc::Decoder& in);
 //     };
 //
-// Pointers, references and views do not go: what they point at is not there. One that is hidden in a struct cannot be
-// seen from here; it is the caller's to keep such structs out.
+// Pointers, references and views do not go, nor structs of them: what they point at is not there.
 #pragma once
 
 #include <array>
@@ -94,11 +93,6 @@ namespace detail {
 template <class T>
 concept FunctionPointer = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
 
-template <class T>
-inline constexpr bool kRefersElsewhere = false;
-template <class T>
-inline constexpr bool kRefersElsewhere<std::reference_wrapper<T>> = true;
-
 // libstdc++'s own containers of pointers may be trivially copyable: these go by the rules of their elements alone.
 template <class T>
 inline constexpr bool kByElements = false;
@@ -110,7 +104,7 @@ template <class T>
 inline constexpr bool kByElements<std::optional<T>> = true;
 
 template <class T>
-concept RawTransferable = Shareable<T> && !SharedHandle<T> && !kRefersElsewhere<T> && !kByElements<T>;
+concept RawTransferable = Shareable<T> && !SharedHandle<T> && !kByElements<T>;
 
 }  // namespace detail
 

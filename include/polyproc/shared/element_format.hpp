@@ -7,39 +7,19 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <span>
 #include <string_view>
 #include <type_traits>
 
 #include <polyproc/arena/block_ref.hpp>
+#include <polyproc/codec/holds_pointers.hpp>
 
 namespace polyproc::inline v0 {
 
-namespace detail {
-
+// Types whose bytes mean the same in every process of the same build. A class with private members or constructors of
+// its own cannot be looked into for pointers: it is the caller's to keep such ones out.
 template <class T>
-inline constexpr bool kIsView = false;
-template <class C, class Traits>
-inline constexpr bool kIsView<std::basic_string_view<C, Traits>> = true;
-template <class T, std::size_t N>
-inline constexpr bool kIsView<std::span<T, N>> = true;
-template <class T>
-inline constexpr bool kIsView<std::reference_wrapper<T>> = true;
-template <class T, std::size_t N>
-inline constexpr bool kIsView<std::array<T, N>> =
-    kIsView<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T>;
-template <class T, std::size_t N>
-inline constexpr bool kIsView<T[N]> = kIsView<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T>;
-
-}  // namespace detail
-
-// Types whose bytes mean the same in every process of the same build. A pointer hidden in a struct cannot be seen from
-// here: it is the caller's to keep such structs out.
-template <class T>
-concept Shareable = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_reference_v<T> &&
-                    !std::is_member_pointer_v<T> && !std::is_null_pointer_v<T> && !std::is_const_v<T> &&
-                    !std::is_volatile_v<T> && !detail::kIsView<T> && alignof(T) <= 4096;
+concept Shareable = std::is_trivially_copyable_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T> &&
+                    !kHoldsPointers<T> && alignof(T) <= 4096;
 
 namespace detail {
 
