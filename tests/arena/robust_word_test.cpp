@@ -23,8 +23,8 @@ class RobustWordTest : public ::testing::Test {
     std::atomic<std::uint32_t> step;
   };
 
-  Claim take(Deadline deadline = Deadline::after(20s)) {
-    return acquire(shared().word, arena_.core(), deadline, kInternalPatience);
+  Claim take(Deadline deadline = Deadline::after(20s), Patience patience = kInternalPatience) {
+    return acquire(shared().word, arena_.core(), deadline, patience);
   }
   void give() { release(shared().word); }
   Shared& shared() { return *reinterpret_cast<Shared*>(block_.data()); }
@@ -166,9 +166,9 @@ TEST_F(RobustWordTest, DoesNotLoseAWakeUpGivenToTheKilled) {
     ASSERT_NE(take(), Claim::timed_out);
     ForkedChild first([&] {
       os::arm_fail_point("robust_word.after_sleep");
-      (void)take();
+      (void)take(Deadline::after(20s), {20s, 20s});  // sleeps until it is woken, to die
     });
-    ASSERT_TRUE(wait_until([&] { return process_state(first.pid()) == 'S'; }));  // it wakes up to die
+    ASSERT_TRUE(wait_until([&] { return process_state(first.pid()) == 'S'; }));
     ForkedChild second([&] { return take() == Claim::timed_out ? 1 : 0; });
     ASSERT_TRUE(wait_until([&] { return process_state(second.pid()) == 'S'; }));
     give();
