@@ -42,12 +42,14 @@ Claim acquire_slow(RobustWord& word, ArenaCore& core, Deadline deadline, Patienc
   for (auto slice = patience.first;;) {
     std::uint64_t seen = word.value.load(std::memory_order_acquire);
     if (seen == 0) {
-      if (word.value.compare_exchange_strong(seen, me | others, std::memory_order_acquire))
+      if (word.value.compare_exchange_strong(seen, me | others, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed))
         return Claim::taken;
       continue;
     }
     if (!core.alive(owner_of(seen))) {
-      if (word.value.compare_exchange_strong(seen, me | kWaitersBit, std::memory_order_acquire)) {
+      if (word.value.compare_exchange_strong(seen, me | kWaitersBit, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed)) {
         return Claim::taken_from_dead;
       }
       continue;

@@ -6,6 +6,11 @@
 // The waiters bit says that somebody may sleep on the low half. It is set by a sleeper before it sleeps and by whoever
 // acquires after having slept (others may sleep on), and it goes with the release, which then wakes one.
 //
+// Whoever takes the word does so with acquire and release. Acquire: what the last holder wrote. Release: who reads this
+// process's identity in the word must also see the slot that it names taken, else it would find the slot's generation
+// wrong and take the lock from the living. A dead owner released nothing; what it wrote is seen because the kernel's
+// answer about its file lock comes after all that it did.
+//
 // Deaths. Of the owner: sleepers look again after a bounded slice and ask the kernel (os/file_lock.hpp). Of a releaser
 // between its store and its wake, or of the process that was woken: the wake is lost, and the next sleeper's slice
 // ends within Patience::longest. A dead waiter leaves at most the bit, which costs one needless wake.
@@ -38,7 +43,7 @@ inline constexpr std::uint64_t kWaitersBit = std::uint64_t{1} << 31;
 
 [[nodiscard]] inline bool try_acquire(RobustWord& word, std::uint64_t identity) noexcept {
   std::uint64_t free = 0;
-  return word.value.compare_exchange_strong(free, identity, std::memory_order_acquire,
+  return word.value.compare_exchange_strong(free, identity, std::memory_order_acq_rel,
                                             std::memory_order_relaxed);
 }
 
