@@ -142,6 +142,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   void after_fork_in_child() noexcept;
 
  private:
+  void take_place() noexcept;
   struct CachedSlot {
     std::uint64_t serial;
     ThreadSlot* slot;
@@ -155,7 +156,9 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   [[nodiscard]] std::uint64_t take_slot(int fd, SlotState state);
   [[nodiscard]] std::uint64_t find_free_slot(Transaction& section, int fd);
   void describe_self(ProcessSlot& slot) const noexcept;
+  void find_own_entries(const ProcessSlot& slot);
   void add_entries(ProcessSlot& slot, std::vector<Entry*>& free);
+  void reserve_entries(std::uint64_t first_chunk, std::vector<Entry*>& free) const;
   [[nodiscard]] Entry* claim_entry_locked();
   [[nodiscard]] Holding* hold_locked(std::uint64_t offset, Entry* entry);
   void destroy(Entry* entry) noexcept;

@@ -120,19 +120,27 @@ void ArenaCore::after_fork_in_parent() noexcept {
 void ArenaCore::after_fork_in_child() noexcept {
   os::register_membarrier();
   unadopted_.clear();
-  free_entries_.swap(embryo_.free);
-  if (embryo_.fd) {
-    identity_.store(embryo_.identity);
-    life_.forget();
-    life_ = Life(std::move(embryo_.fd));
-    auto entry = embryo_.entries.begin();
-    for (const auto& [offset, holding] : holdings_) holding->entry = *entry++;
-    describe_self(self());
-  } else {
-    identity_.store(kUnattached);
-  }
+  free_entries_.clear();
+  identity_.store(kUnattached);
+  life_.forget();
+  if (embryo_.fd) take_place();
   embryo_ = {};
   local_.unlock();
+}
+
+// Without a claim to be alive the child must not have the place: others find that dead, and return what it holds.
+void ArenaCore::take_place() noexcept {
+  try {
+    life_ = Life(std::move(embryo_.fd));
+  } catch (const std::exception&) {
+    if (fork_record != nullptr) fork_record->not_taken = std::current_exception();
+    return;
+  }
+  identity_.store(embryo_.identity);
+  free_entries_.swap(embryo_.free);
+  auto entry = embryo_.entries.begin();
+  for (const auto& [offset, holding] : holdings_) holding->entry = *entry++;
+  describe_self(self());
 }
 
 }  // namespace polyproc::inline v0

@@ -15,9 +15,12 @@ namespace polyproc::inline v0 {
 Life::Life(os::Fd fd) {
   void* page = ::mmap(nullptr, os::page_size(), PROT_NONE, MAP_SHARED, fd.get(), 0);
   if (page == MAP_FAILED) os::throw_os_error(errno, "mapping", "the arena's file, to hold its lock");
+  if (::madvise(page, os::page_size(), MADV_DONTFORK) != 0) {
+    const int error = errno;
+    ::munmap(page, os::page_size());
+    os::throw_os_error(error, "madvise", "the arena's file");
+  }
   page_ = page;
-  if (::madvise(page, os::page_size(), MADV_DONTFORK) != 0)
-    os::throw_os_error(errno, "madvise", "the arena's file");
 }
 
 Life::Life(Life&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}

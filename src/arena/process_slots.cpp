@@ -80,19 +80,24 @@ std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, 
   core->life_ = Life(core->region_->take_original());
   core->identity_ = identity;
   core->describe_self(slot);
+  core->find_own_entries(slot);
+  register_core(core);
+  return core;
+}
+
+void ArenaCore::find_own_entries(const ProcessSlot& slot) {
+  reserve_entries(slot.entries, free_entries_);
   for (std::uint64_t at = slot.entries; at != 0;) {
-    auto& chunk = core->region().at<EntryChunk>(at + kBlockHeaderBytes);
+    auto& chunk = region_->at<EntryChunk>(at + kBlockHeaderBytes);
     for (Entry& entry : chunk.entries) {
       const std::uint64_t block = entry.block.load();
       if (block == 0)
-        core->free_entries_.push_back(&entry);
+        free_entries_.push_back(&entry);
       else
-        core->unadopted_.emplace(block, &entry);
+        unadopted_.emplace(block, &entry);
     }
     at = chunk.next;
   }
-  register_core(core);
-  return core;
 }
 
 ArenaCore::~ArenaCore() {
@@ -107,8 +112,8 @@ ArenaCore::~ArenaCore() {
 
 void ArenaCore::throw_unattached() const {
   throw UsageError(fmt::format(
-      "{}: this process was forked when the arena had no room for another process; free memory and "
-      "fork again",
+      "{}: this process was forked when the arena had no room for another process, or the system no "
+      "descriptor or mapping; free some and fork again",
       region_->name()));
 }
 

@@ -82,13 +82,18 @@ void ArenaCore::add_entries(ProcessSlot& slot, std::vector<Entry*>& free) {
   const std::uint64_t table = BlockHeap(section).allocate_table(sizeof(EntryChunk));
   auto& chunk = region_->at<EntryChunk>(table + kBlockHeaderBytes);
   chunk.next = slot.entries;
+  reserve_entries(table, free);
   section.set(slot.entries, table);
   section.commit();
-  std::size_t all = 0;  // room for every entry to come back without an allocation
-  for (std::uint64_t at = table; at != 0; at = region_->at<EntryChunk>(at + kBlockHeaderBytes).next)
+  for (Entry& entry : chunk.entries) free.push_back(&entry);
+}
+
+// Room for every entry to come back without an allocation: return_entry must not fail.
+void ArenaCore::reserve_entries(std::uint64_t first_chunk, std::vector<Entry*>& free) const {
+  std::size_t all = 0;
+  for (std::uint64_t at = first_chunk; at != 0; at = region_->at<EntryChunk>(at + kBlockHeaderBytes).next)
     all += kEntriesPerChunk;
   free.reserve(all);
-  for (Entry& entry : chunk.entries) free.push_back(&entry);
 }
 
 Entry* ArenaCore::claim_entry_locked() {

@@ -35,9 +35,11 @@ void warn_of_threads(const std::string& name) {
       name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
 }
 
-[[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line) noexcept {
+[[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line,
+                             const ForkRecord& record) noexcept {
   become(role);
   ::_exit(run_child([&] {
+    if (record.not_taken) std::rethrow_exception(record.not_taken);
     if (life_line) die_with_parent(std::move(life_line));
     target.run();
   }));
@@ -69,7 +71,7 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
   if (child.pid == 0) {
     if (record.failure) ::_exit(kExitFailed);
     reserve.close();
-    run_forked(target, role, std::move(reading_end));
+    run_forked(target, role, std::move(reading_end), record);
   }
   if (child.pid < 0) {
     recover_after(record.embryos);

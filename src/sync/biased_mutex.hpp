@@ -42,7 +42,8 @@ struct BiasedMutex {
 
 class BiasedSection {
  public:
-  BiasedSection(BiasedMutex& lock, ArenaCore& core) noexcept
+  // Throws when the calling thread has no slot yet and can have none: UsageError in a process that is not attached.
+  BiasedSection(BiasedMutex& lock, ArenaCore& core)
       : lock_(lock), core_(core), thread_(core.thread_slot()), tag_(core.region().offset_of(&lock)) {}
   BiasedSection(const BiasedSection&) = delete;
   BiasedSection& operator=(const BiasedSection&) = delete;

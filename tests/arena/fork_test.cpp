@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Forked children, whoever called fork(): they have a place and references of their own before they run.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <thread>
 
 #include "arena/support.hpp"
 #include "support/forked_child.hpp"
+#include "support/refusals.hpp"
 
 namespace polyproc {
 namespace {
@@ -139,22 +141,6 @@ TEST_F(ArenaFork, FromAThreadLeavesTheChildUsable) {
   EXPECT_EQ(block.data()[0], std::byte{3});
 }
 
-// No descriptor is left for the child's place.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit none{0, before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &none);
-  }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
-
 TEST_F(ArenaFork, AChildWithoutAPlaceIsToldSo) {
   const BlockRef block = make_bytes(arena_, 64);
   std::optional<ForkedChild> child;
@@ -183,6 +169,49 @@ TEST_F(ArenaFork, AChildWithoutAPlaceIsToldSo) {
     });
   }
   EXPECT_EQ(child->join(), 0);
+}
+
+// What the child asks for in the handler of fork(), where nobody could catch an exception.
+TEST_F(ArenaFork, AChildThatCannotTakeItsPlaceIsToldSo) {
+  const BlockRef block = make_bytes(arena_, 64);
+  fill(block, 5);
+  ForkedChild parent([&] {
+    if (!refuse({SYS_mmap, 3, MAP_SHARED, ENOMEM})) return 50;
+    ForkedChild child([&] {
+      try {
+        (void)make_bytes(arena_, 64);
+      } catch (const UsageError&) {
+        return 0;
+      }
+      return 1;
+    });
+    const int code = child.join();
+    (void)arena_.recover();
+    return code + (block.data()[0] == std::byte{5} ? 0 : 2);
+  });
+  EXPECT_EQ(parent.join(), 0);
+}
+
+// The mapping that keeps a parent's claim is not in its children: what lies there is somebody else's.
+TEST_F(ArenaFork, AChildWithoutAPlaceLeavesForeignMappingsAlone) {
+  ForkedChild parent([] {
+    auto own = std::make_unique<Arena>(Arena::anonymous({.limit = 8 * kMiB}));
+    const NoDescriptors none;
+    ForkedChild child([&] {
+      std::vector<void*> pages;
+      for (int i = 0; i < 64; ++i) {  // one of them takes the place that the parent's mapping has
+        pages.push_back(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      }
+      own.reset();
+      for (void* page : pages) {
+        unsigned char resident = 0;
+        if (::mincore(page, 4096, &resident) != 0) return 1;  // nothing is mapped there any more
+      }
+      return 0;
+    });
+    return child.join();
+  });
+  EXPECT_EQ(parent.join(), 0);
 }
 
 TEST_F(ArenaFork, AChildWithoutAPlaceDoesNotDropItsParentsReferences) {

@@ -2,13 +2,17 @@
 // Who is alive: a process's claim ends with that process, whatever its children have inherited.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <polyproc/arena/arena.hpp>
 
 #include "arena/arena_core.hpp"
+#include "os/file_lock.hpp"
 #include "support/forked_child.hpp"
+#include "support/refusals.hpp"
 
 namespace polyproc {
 namespace {
@@ -79,6 +83,23 @@ TEST(Liveness, AProcessThatClosedAllDescriptorsIsAlive) {
   EXPECT_FALSE(arena.core().alive(*word));
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+TEST(Liveness, AClaimThatCouldNotBeMadeIsNotKept) {
+  testing::ForkedChild child([] {
+    const Arena arena = Arena::anonymous({.limit = std::uint64_t{8} << 20});
+    constexpr std::uint64_t kByte = 77;
+    os::Fd claim = arena.core().region().reopen();
+    if (!os::try_lock_byte(claim.get(), kByte)) return 51;
+    if (!testing::refuse({SYS_madvise, 2, MADV_DONTFORK, ENOMEM})) return 50;
+    try {
+      const Life life(std::move(claim));
+      return 1;
+    } catch (const OsError&) {
+    }
+    return os::byte_locked_elsewhere(arena.core().region().fd(), kByte) ? 2 : 0;
+  });
+  EXPECT_EQ(child.join(), 0);
 }
 
 }  // namespace

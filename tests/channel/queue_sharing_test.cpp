@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/channel/queue.hpp>
+#include <polyproc/os/error.hpp>
 #include <polyproc/os/fail_point.hpp>
 
 #include <array>
@@ -11,12 +12,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "channel/queue_state.hpp"
 #include "support/forked_child.hpp"
+#include "support/refusals.hpp"
 
 namespace polyproc {
 namespace {
@@ -256,6 +259,31 @@ TEST(QueueRings, AHandleIsNotFooledByANewRingAtAnOldPlace) {
   idle.put("at the end");
   for (int i = 0; i < 100; ++i) ASSERT_EQ(busy.get(), std::string(1000, 'c')) << i;
   EXPECT_EQ(busy.try_get(), "at the end");
+}
+
+TEST(QueueSharing, AChildThatGotNoPlaceIsToldSo) {
+  Queue<int> queue;
+  queue.put(1);
+  std::optional<ForkedChild> child;
+  {
+    const testing::NoDescriptors none;
+    child.emplace([&] {
+      int wrong = 2;
+      try {
+        queue.put(2);
+      } catch (const UsageError&) {
+        --wrong;
+      }
+      try {
+        (void)queue.get();
+      } catch (const UsageError&) {
+        --wrong;
+      }
+      return wrong;
+    });
+  }
+  EXPECT_EQ(child->join(), 0);
+  EXPECT_EQ(queue.get(), 1);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <polyproc/process/exit.hpp>
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +12,7 @@
 #include <stdexcept>
 
 #include "process/support.hpp"
+#include "support/refusals.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -86,6 +89,30 @@ TEST(ProcessExitCode, TheSinkOfTheParentServesForkedChildren) {
   set_diagnostic_sink({});
   EXPECT_THAT(take(messages), HasSubstr("Process p1 (pid " + std::to_string(*p.pid()) +
                                         "): uncaught std::runtime_error: lost"));
+}
+
+// Its claim to be alive could not be mapped: it runs nothing, and says why.
+TEST(ProcessExitCode, IsOneOfAForkedChildThatCannotTakeItsPlace) {
+  Value<int> flag(0);
+  Queue<std::string> messages;
+  HostFork parent([&] {
+    if (!refuse({SYS_mmap, 3, MAP_SHARED, ENOMEM})) return 50;
+    // The child cannot use a shared object to tell.
+    int ends[2];
+    if (::pipe(ends) != 0) return 51;
+    set_diagnostic_sink([&](std::string_view text) { (void)!::write(ends[1], text.data(), text.size()); });
+    Process p({.name = "p1"}, [&] { flag = 1; });
+    p.start();
+    p.join();
+    ::close(ends[1]);
+    char text[500] = {};
+    (void)!::read(ends[0], text, sizeof text - 1);
+    messages.put(text);
+    return *p.exitcode();
+  });
+  EXPECT_EQ(parent.wait(), kExitFailed);
+  EXPECT_THAT(take(messages), AllOf(HasSubstr("Process p1"), HasSubstr("mapping")));
+  EXPECT_EQ(flag.get(), 0);
 }
 
 class Output : public EachMethod {};
