@@ -18,6 +18,7 @@
 #include <polyproc/os/fd.hpp>
 
 #include "arena/life.hpp"
+#include "arena/lock_fd.hpp"
 #include "arena/region.hpp"
 #include "arena/robust_word.hpp"
 
@@ -35,10 +36,10 @@ struct Holding {
   Entry* entry;
 };
 
-// A process slot made for a child that does not run yet. It is alive as long as `fd` (which the child takes over) is
+// A process slot made for a child that does not run yet. It is alive as long as `claim` (which the child takes over) is
 // open anywhere.
 struct Embryo {
-  os::Fd fd;
+  LockFd claim;
   std::uint64_t identity = 0;
   std::vector<Entry*> entries;  // in the order in which they were asked for
   std::vector<Entry*> free;     // the rest of its entries
@@ -51,8 +52,10 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
  public:
   // Attaches this process as a newcomer.
   static std::shared_ptr<ArenaCore> attach(std::unique_ptr<Region> region);
-  // Attaches this process as the child that an Embryo was made for; what the embryo holds waits for adopt().
-  static std::shared_ptr<ArenaCore> attach_as(std::unique_ptr<Region> region, std::uint64_t identity);
+  // Attaches this process as the child that an Embryo with this claim was made for; what the embryo holds waits for
+  // adopt().
+  static std::shared_ptr<ArenaCore> attach_as(std::unique_ptr<Region> region, LockFd claim,
+                                              std::uint64_t identity);
   explicit ArenaCore(std::unique_ptr<Region> region);
   ArenaCore(const ArenaCore&) = delete;
   ArenaCore& operator=(const ArenaCore&) = delete;

@@ -12,6 +12,7 @@
 
 #include "arena/arena_core.hpp"
 #include "arena/create.hpp"
+#include "arena/lock_fd.hpp"
 #include "arena/transaction.hpp"
 #include "os/membarrier.hpp"
 
@@ -40,9 +41,11 @@ void before_fork() {
     if (auto core = weak.lock()) all.forking.push_back(std::move(core));
   }
   for (const auto& core : all.forking) core->before_fork();
+  LockFd::hold_off();
 }
 
 void after_fork_in_parent() {
+  LockFd::go_on();
   Registry& all = registry();
   for (const auto& core : all.forking) core->after_fork_in_parent();
   auto forked = std::move(all.forking);
@@ -52,9 +55,11 @@ void after_fork_in_parent() {
 }
 
 void after_fork_in_child() {
+  LockFd::go_on();
   Registry& all = registry();
   ArenaCore::forget_thread_slots();
   for (const auto& core : all.forking) core->after_fork_in_child();
+  LockFd::close_all_in_child();
   auto forked = std::move(all.forking);
   all.forking.clear();
   all.mutex.unlock();
@@ -73,10 +78,14 @@ std::shared_ptr<ArenaCore> find(Match match) noexcept {
 
 }  // namespace
 
-void register_core(const std::shared_ptr<ArenaCore>& core) {
-  Registry& all = registry();
+void handle_forks() {
   static const int once = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   if (once != 0) os::throw_os_error(once, "pthread_atfork", "the arena's fork handlers");
+}
+
+void register_core(const std::shared_ptr<ArenaCore>& core) {
+  handle_forks();
+  Registry& all = registry();
   std::lock_guard guard(all.mutex);
   std::erase_if(all.cores, [](const auto& weak) { return weak.expired(); });
   all.cores.push_back(core);
@@ -123,7 +132,7 @@ void ArenaCore::after_fork_in_child() noexcept {
   free_entries_.clear();
   identity_.store(kUnattached);
   life_.forget();
-  if (embryo_.fd) take_place();
+  if (embryo_.claim) take_place();
   embryo_ = {};
   local_.unlock();
 }
@@ -131,7 +140,7 @@ void ArenaCore::after_fork_in_child() noexcept {
 // Without a claim to be alive the child must not have the place: others find that dead, and return what it holds.
 void ArenaCore::take_place() noexcept {
   try {
-    life_ = Life(std::move(embryo_.fd));
+    life_ = Life(embryo_.claim.get());
   } catch (const std::exception&) {
     if (fork_record != nullptr) fork_record->not_taken = std::current_exception();
     return;

@@ -12,6 +12,8 @@ namespace polyproc::inline v0 {
 
 class ArenaCore;
 
+// The handlers of fork() are in place from here on. Throws OsError when the system refuses.
+void handle_forks();
 void register_core(const std::shared_ptr<ArenaCore>& core);
 [[nodiscard]] std::shared_ptr<ArenaCore> find_core(std::uint64_t serial) noexcept;
 // By the arena's id; null when this process is not attached to it.

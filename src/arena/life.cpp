@@ -12,8 +12,8 @@
 
 namespace polyproc::inline v0 {
 
-Life::Life(os::Fd fd) {
-  void* page = ::mmap(nullptr, os::page_size(), PROT_NONE, MAP_SHARED, fd.get(), 0);
+Life::Life(int fd) {
+  void* page = ::mmap(nullptr, os::page_size(), PROT_NONE, MAP_SHARED, fd, 0);
   if (page == MAP_FAILED) os::throw_os_error(errno, "mapping", "the arena's file, to hold its lock");
   if (::madvise(page, os::page_size(), MADV_DONTFORK) != 0) {
     const int error = errno;

@@ -7,15 +7,13 @@
 // The arena itself is mapped through another description, because its mapping is inherited.
 #pragma once
 
-#include <polyproc/os/fd.hpp>
-
 namespace polyproc::inline v0 {
 
 class Life {
  public:
   Life() noexcept = default;
-  // Takes over the description that holds the lock.
-  explicit Life(os::Fd fd);
+  // Refers to the description that holds the lock; the descriptor may be closed then.
+  explicit Life(int fd);
   Life(Life&& other) noexcept;
   Life& operator=(Life&& other) noexcept;
   ~Life();

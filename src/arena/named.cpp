@@ -67,7 +67,7 @@ std::shared_ptr<ArenaCore> attach_file(os::Fd fd, const std::string& path) {
 
 // While nobody is attached and nobody can be: the attacher's byte is ours.
 bool remove_unattached(const std::string& path) {
-  const os::Fd fd = open_file(path);
+  const LockFd fd = LockFd::open([&] { return open_file(path); });
   if (!os::try_lock_byte(fd.get(), 0) || os::byte_locked_elsewhere(fd.get(), 0, 0)) return false;
   os::checked("unlink", path, [&] { return ::unlink(path.c_str()); });
   return true;

@@ -56,20 +56,22 @@ ArenaCore::ArenaCore(std::unique_ptr<Region> region) : region_(std::move(region)
 std::shared_ptr<ArenaCore> ArenaCore::attach(std::unique_ptr<Region> region) {
   auto core = std::make_shared<ArenaCore>(std::move(region));
   join_membarriers(core->region());
-  os::Fd life = core->region_->take_original();
+  LockFd claim = LockFd::open([&] { return core->region().reopen(); });
   {
-    Attaching attaching(life.get());
+    Attaching attaching(claim.get());
     core->identity_ = make_identity(core->header().attachers.fetch_add(1) + 1, 0);
-    core->identity_ = core->take_slot(life.get(), SlotState::live);
+    core->identity_ = core->take_slot(claim.get(), SlotState::live);
   }
-  core->life_ = Life(std::move(life));
+  core->life_ = Life(claim.get());
+  claim.close();
   core->describe_self(core->self());
   register_core(core);
   core->recover();  // what others left who died with nobody there
   return core;
 }
 
-std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, std::uint64_t identity) {
+std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, LockFd claim,
+                                                std::uint64_t identity) {
   auto core = std::make_shared<ArenaCore>(std::move(region));
   join_membarriers(core->region());
   ProcessSlot& slot = core->process_slot(slot_index(identity));
@@ -77,7 +79,8 @@ std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, 
     throw UsageError(fmt::format("attaching to {}: the place made for this child is taken or gone",
                                  core->region().name()));
   }
-  core->life_ = Life(core->region_->take_original());
+  core->life_ = Life(claim.get());
+  claim.close();
   core->identity_ = identity;
   core->describe_self(slot);
   core->find_own_entries(slot);
@@ -195,8 +198,9 @@ void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {
 }
 
 Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks) {
-  Embryo child{.fd = region_->reopen(), .identity = 0, .entries = {}, .free = {}};
-  child.identity = take_slot(child.fd.get(), SlotState::embryo);
+  Embryo child;
+  child.claim = LockFd::open([&] { return region_->reopen(); });
+  child.identity = take_slot(child.claim.get(), SlotState::embryo);
   ProcessSlot& slot = process_slot(slot_index(child.identity));
   for (const std::uint64_t block : blocks) {
     if (child.free.empty()) add_entries(slot, child.free);

@@ -27,12 +27,12 @@ std::byte* map_reserved(int fd, std::uint64_t reserve, const std::string& name) 
   return static_cast<std::byte*>(base);
 }
 
+}  // namespace
+
 os::Fd reopen_file(int fd) {
   const std::string path = fmt::format("/proc/self/fd/{}", fd);
   return os::Fd(os::checked("open", path, [&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); }));
 }
-
-}  // namespace
 
 std::uint64_t Region::default_reserve() noexcept {
   std::uint64_t reserve = os::reservations_are_costly()    ? kCostlyReserve
@@ -44,8 +44,7 @@ std::uint64_t Region::default_reserve() noexcept {
 }
 
 Region::Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system)
-    : original_(std::move(fd)),
-      fd_(reopen_file(original_.get())),
+    : fd_(std::move(fd)),
       base_(map_reserved(fd_.get(), reserve, name)),
       reserve_(reserve),
       name_(std::move(name)),

@@ -13,9 +13,13 @@
 
 namespace polyproc::inline v0 {
 
+// Another open file description of the same file.
+[[nodiscard]] os::Fd reopen_file(int fd);
+
 class Region {
  public:
-  // Maps `reserve` bytes of the file, through a description of its own: see life.hpp. `name` is for messages.
+  // Maps `reserve` bytes of the file. No byte is to be locked through this description, whose mapping children inherit:
+  // see life.hpp. `name` is for messages.
   Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system);
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -24,8 +28,6 @@ class Region {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   [[nodiscard]] bool on_file_system() const noexcept { return on_file_system_; }
-  // The description that the constructor was given, once.
-  [[nodiscard]] os::Fd take_original() noexcept { return std::move(original_); }
   // Another open file description of the same file.
   [[nodiscard]] os::Fd reopen() const;
 
@@ -62,7 +64,6 @@ class Region {
   }
   [[noreturn]] void throw_bad_offset(std::uint64_t offset, std::uint64_t count) const;
 
-  os::Fd original_;
   os::Fd fd_;
   std::byte* base_;
   std::uint64_t reserve_;

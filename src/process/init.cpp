@@ -54,8 +54,9 @@ Arrival& arrival() noexcept {
 }
 
 void join_family_of(const SpawnCommand& command) {
-  auto core = ArenaCore::attach_as(open_region(take_over(command.arena_fd), "anonymous arena", false),
-                                   command.identity);
+  LockFd claim = LockFd::open([&] { return take_over(command.arena_fd); });
+  auto region = open_region(reopen_file(claim.get()), "anonymous arena", false);
+  auto core = ArenaCore::attach_as(std::move(region), std::move(claim), command.identity);
   join_family(std::move(core));
 }
 

@@ -89,9 +89,9 @@ Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role) {
     const Embryo embryo = core.prepare_child(offsets_of(call.family_blocks(), message));
     child.embryos.push_back({core.weak_from_this(), embryo.identity});
     FileActions actions;
-    actions.keep_open(embryo.fd.get());
+    actions.keep_open(embryo.claim.get());
     if (reading_end) actions.keep_open(reading_end.get());
-    child.pid = spawn({embryo.fd.get(), embryo.identity, message.handle()}, actions, role.name);
+    child.pid = spawn({embryo.claim.get(), embryo.identity, message.handle()}, actions, role.name);
     POLYPROC_FAIL_POINT("process.spawned");
   } catch (...) {
     recover_after(child.embryos);

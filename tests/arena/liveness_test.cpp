@@ -93,10 +93,11 @@ TEST(Liveness, AClaimThatCouldNotBeMadeIsNotKept) {
     if (!os::try_lock_byte(claim.get(), kByte)) return 51;
     if (!testing::refuse({SYS_madvise, 2, MADV_DONTFORK, ENOMEM})) return 50;
     try {
-      const Life life(std::move(claim));
+      const Life life(claim.get());
       return 1;
     } catch (const OsError&) {
     }
+    claim.reset();
     return os::byte_locked_elsewhere(arena.core().region().fd(), kByte) ? 2 : 0;
   });
   EXPECT_EQ(child.join(), 0);
