@@ -83,12 +83,16 @@ void handle_forks() {
   if (once != 0) os::throw_os_error(once, "pthread_atfork", "the arena's fork handlers");
 }
 
-void register_core(const std::shared_ptr<ArenaCore>& core) {
+std::shared_ptr<ArenaCore> register_core(const std::shared_ptr<ArenaCore>& core) {
   handle_forks();
   Registry& all = registry();
   std::lock_guard guard(all.mutex);
   std::erase_if(all.cores, [](const auto& weak) { return weak.expired(); });
+  for (const auto& weak : all.cores) {
+    if (auto known = weak.lock(); known && known->header().id == core->header().id) return known;
+  }
   all.cores.push_back(core);
+  return core;
 }
 
 std::shared_ptr<ArenaCore> find_core(std::uint64_t serial) noexcept {

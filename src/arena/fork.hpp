@@ -14,7 +14,8 @@ class ArenaCore;
 
 // The handlers of fork() are in place from here on. Throws OsError when the system refuses.
 void handle_forks();
-void register_core(const std::shared_ptr<ArenaCore>& core);
+// The core that this process uses of this arena: `core`, or the one that another thread registered first.
+[[nodiscard]] std::shared_ptr<ArenaCore> register_core(const std::shared_ptr<ArenaCore>& core);
 [[nodiscard]] std::shared_ptr<ArenaCore> find_core(std::uint64_t serial) noexcept;
 // By the arena's id; null when this process is not attached to it.
 [[nodiscard]] std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept;

@@ -65,9 +65,9 @@ std::shared_ptr<ArenaCore> ArenaCore::attach(std::unique_ptr<Region> region) {
   core->life_ = Life(claim.get());
   claim.close();
   core->describe_self(core->self());
-  register_core(core);
-  core->recover();  // what others left who died with nobody there
-  return core;
+  auto used = register_core(core);
+  if (used == core) core->recover();  // what others left who died with nobody there
+  return used;
 }
 
 std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, LockFd claim,
@@ -84,8 +84,7 @@ std::shared_ptr<ArenaCore> ArenaCore::attach_as(std::unique_ptr<Region> region, 
   core->identity_ = identity;
   core->describe_self(slot);
   core->find_own_entries(slot);
-  register_core(core);
-  return core;
+  return register_core(core);
 }
 
 void ArenaCore::find_own_entries(const ProcessSlot& slot) {

@@ -6,9 +6,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <barrier>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "arena/support.hpp"
 #include "support/forked_child.hpp"
@@ -253,6 +256,31 @@ TEST(NamedArena, MadeAndRemovedByManyAtOnceIsOneAtATime) {
   for (auto& child : children) EXPECT_EQ(child.join(), 0);
   (void)Arena::clean();
   EXPECT_TRUE(Arena::list().empty());
+}
+
+TEST(NamedArena, OpenedByThreadsAtTheSameTimeIsAttachedOnce) {
+  for (int round = 0; round < 20; ++round) {
+    { const Arena arena = Arena::create("shared", {.limit = 8 * kMiB, .reserve = 16 * kMiB}); }
+    constexpr int kThreads = 4;
+    std::barrier start(kThreads);
+    std::vector<std::optional<Arena>> opened(kThreads);
+    std::vector<std::thread> threads;
+    for (auto& mine : opened) {
+      threads.emplace_back([&] {
+        start.arrive_and_wait();
+        mine = Arena::open("shared");
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const auto& each : opened) EXPECT_EQ(each, opened.front());
+    EXPECT_EQ(opened.front()->stats().processes, 1u);
+    const BlockRef block = make_bytes(*opened.back(), 64);
+    EXPECT_EQ(open_bytes(block.handle()), block);
+    opened.clear();
+    if (HasFailure()) break;
+    EXPECT_THROW(Arena::remove("shared"), UsageError);
+    fs::remove(file_of("shared"));
+  }
 }
 
 // A file system of 1 MiB as the folder of named arenas.
