@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <polyproc/os/error.hpp>
 
+#include "arena/lost_file.hpp"
 #include "os/memory.hpp"
 
 namespace polyproc::inline v0 {
@@ -25,6 +26,12 @@ std::byte* map_reserved(int fd, std::uint64_t reserve, const std::string& name) 
   if (base == MAP_FAILED) os::throw_os_error(errno, fmt::format("mapping {} bytes", reserve), name);
   ::madvise(base, reserve, MADV_DONTDUMP);  // shared data of many processes has no place in one's core dump
   return static_cast<std::byte*>(base);
+}
+
+os::FileId identify(int fd, const std::string& name) {
+  const auto file = os::file_id(fd);
+  if (!file) os::throw_os_error(EBADF, "stat", name);
+  return *file;
 }
 
 }  // namespace
@@ -44,15 +51,44 @@ std::uint64_t Region::default_reserve() noexcept {
 }
 
 Region::Region(os::Fd fd, std::uint64_t reserve, std::string name, bool on_file_system)
-    : fd_(std::move(fd)),
-      base_(map_reserved(fd_.get(), reserve, name)),
+    : file_(identify(fd.get(), name)),
+      fd_(fd.get()),
+      base_(map_reserved(fd.get(), reserve, name)),
       reserve_(reserve),
       name_(std::move(name)),
-      on_file_system_(on_file_system) {}
+      on_file_system_(on_file_system) {
+  (void)fd.release();
+}
 
-Region::~Region() { ::munmap(base_, reserve_); }
+Region::~Region() {
+  ::munmap(base_, reserve_);
+  const int fd = fd_.load(std::memory_order_relaxed);
+  if (os::file_id(fd) == file_) os::Fd(fd).reset();
+}
 
-os::Fd Region::reopen() const { return reopen_file(fd_.get()); }
+int Region::fd() const noexcept {
+  const int fd = fd_.load(std::memory_order_acquire);
+  return os::file_id(fd) == file_ ? fd : replace_lost(fd);
+}
+
+int Region::replace_lost(int fd) const noexcept {
+  os::Fd found = find_lost_file(*this);
+  if (!found) return -1;
+  if (!fd_.compare_exchange_strong(fd, found.get(), std::memory_order_acq_rel))
+    return fd;  // another thread's
+  return found.release();
+}
+
+int Region::require_fd() const {
+  const int fd = this->fd();
+  if (fd >= 0) return fd;
+  throw UsageError(fmt::format(
+      "{}: its descriptor was closed by the program, and the file cannot be opened anew; close foreign "
+      "descriptors before the first shared object is made, or leave those of polyproc open",
+      name_));
+}
+
+os::Fd Region::reopen() const { return reopen_file(require_fd()); }
 
 PageDescriptor& Region::page(std::uint64_t index) const {
   if (index >= reserve_ / kPageSize) throw_bad_offset(index * kPageSize, kPageSize);
@@ -69,7 +105,8 @@ void Region::require_file_size(std::uint64_t end) const {
 
 void Region::commit(std::uint64_t offset, std::uint64_t count) const {
   require_file_size(offset + count);
-  while (::fallocate(fd_.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(count)) != 0) {
+  const int fd = require_fd();
+  while (::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(count)) != 0) {
     if (errno == EINTR) continue;
     if (errno == ENOSPC || errno == ENOMEM) {
       throw ArenaFull(
@@ -83,8 +120,8 @@ void Region::commit(std::uint64_t offset, std::uint64_t count) const {
 
 bool Region::punch(std::uint64_t offset, std::uint64_t count) const noexcept {
   const int saved = errno;
-  const int result = ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                 static_cast<off_t>(offset), static_cast<off_t>(count));
+  const int result = ::fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                                 static_cast<off_t>(count));
   errno = saved;
   return result == 0;
 }

@@ -3,6 +3,7 @@
 // mapped once reaches far beyond the file's end; the file grows below it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -10,6 +11,7 @@
 #include <polyproc/os/fd.hpp>
 
 #include "arena/layout.hpp"
+#include "os/file_id.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -26,7 +28,9 @@ class Region {
   ~Region();
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+  // A descriptor of the file; -1 when the host has closed ours and the file cannot be found again (lost_file.hpp).
+  [[nodiscard]] int fd() const noexcept;
+  [[nodiscard]] const os::FileId& file() const noexcept { return file_; }
   [[nodiscard]] bool on_file_system() const noexcept { return on_file_system_; }
   // Another open file description of the same file.
   [[nodiscard]] os::Fd reopen() const;
@@ -64,7 +68,12 @@ class Region {
   }
   [[noreturn]] void throw_bad_offset(std::uint64_t offset, std::uint64_t count) const;
 
-  os::Fd fd_;
+  [[nodiscard]] int replace_lost(int fd) const noexcept;
+  // As fd(); throws UsageError when there is none.
+  [[nodiscard]] int require_fd() const;
+
+  os::FileId file_;
+  mutable std::atomic<int> fd_;  // ours as long as it leads to `file_`
   std::byte* base_;
   std::uint64_t reserve_;
   std::string name_;
