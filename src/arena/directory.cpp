@@ -40,17 +40,28 @@ void check_object_name(std::string_view name) {
   if (name.empty()) throw InvalidArgument("naming a shared object: the name is empty");
 }
 
-void add_node(Transaction& section, std::string_view name, std::uint64_t object) {
+// A node that is not linked yet, this process's own: however long its name is, nobody waits while it is made.
+std::uint64_t make_node(ArenaCore& core, Entry* entry, std::string_view name, std::uint64_t object) {
   const std::uint64_t bytes = sizeof(DirectoryNode) + name.size();
-  const auto place = BlockHeap(section).allocate(bytes, BlockKind::directory_node);
-  if (place.needs_commit) PageHeap::commit_run(section.region(), place.offset / kPageSize);
-  auto& node = node_at(section.region(), place.offset);
-  node = {section.header().directory, object, name.size()};
+  const std::uint64_t block = core.create_in(entry, BlockKind::directory_node, {}, bytes, false);
+  auto& node = node_at(core.region(), block);
+  node = {0, object, name.size()};
   std::memcpy(&node + 1, name.data(), name.size());
-  BlockHeader& held = BlockHeap::header(section.region(), object);
+  return block;
+}
+
+// The node becomes the directory's; false when its name is taken.
+bool link_node(ArenaCore& core, Entry* entry, std::string_view name, std::uint64_t block) {
+  Transaction section(core);
+  if (link_to(section, name) != 0) return false;
+  DirectoryNode& node = node_at(section.region(), block);
+  node.next = section.header().directory;
+  BlockHeader& held = BlockHeap::header(section.region(), node.object);
   section.set(held.state, held.state.load(std::memory_order_relaxed) + 1);
-  section.set(section.header().directory, place.offset);
+  section.set(section.header().directory, block);
+  section.set(entry->block, 0);
   section.commit();
+  return true;
 }
 
 // Removes the node called `name`; the reference that it had is in `entry` then.
@@ -92,12 +103,17 @@ void Arena::publish(std::string_view name, const BlockRef& object) const {
     throw InvalidArgument(
         fmt::format("publishing '{}' in {}: the object lies in another arena", name, this->name()));
   }
-  with_room(*core_, [&] {
-    Transaction section(*core_);
-    if (link_to(section, name) != 0)
-      os::throw_os_error(EEXIST, "publishing", fmt::format("object '{}'", name));
-    add_node(section, name, object.handle().offset);
-  });
+  Entry* entry = core_->claim_entry();
+  std::uint64_t node = 0;
+  try {
+    node = make_node(*core_, entry, name, object.handle().offset);
+  } catch (...) {
+    core_->return_entry(entry);
+    throw;
+  }
+  if (link_node(*core_, entry, name, node)) return core_->return_entry(entry);
+  core_->release_entry(entry);
+  os::throw_os_error(EEXIST, "publishing", fmt::format("object '{}'", name));
 }
 
 bool Arena::withdraw(std::string_view name) const {

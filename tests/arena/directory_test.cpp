@@ -7,6 +7,7 @@
 
 #include "arena/support.hpp"
 #include "support/forked_child.hpp"
+#include "support/kill.hpp"
 
 namespace polyproc {
 namespace {
@@ -91,6 +92,26 @@ TEST_F(Directory, NamesMayHaveAnyBytesAndBeLong) {
   EXPECT_EQ(arena_.find(zero), block);
   EXPECT_EQ(arena_.find(longest), block);
   EXPECT_EQ(arena_.find("a"), std::nullopt);
+}
+
+TEST_F(Directory, APublisherOfALongNameKilledAtAnyStepLeavesAllWhole) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  const BlockRef block = make_bytes(arena_, 10);
+  for (const char* point : {"transaction.logged", "transaction.before_commit", "transaction.committed",
+                            "page_heap.reserved", "references.created"}) {
+    for (std::uint32_t countdown = 1;; ++countdown) {
+      const bool killed = killed_at(
+          point, [&] { arena_.publish(std::string(kMiB, 'n'), block); }, countdown);
+      (void)arena_.recover();
+      expect_clean(arena_);
+      const bool published = arena_.withdraw(std::string(kMiB, 'n'));
+      EXPECT_TRUE(killed || published);
+      // Pages that were written to must not be taken for untouched ones.
+      EXPECT_TRUE(is_zero(make_bytes(arena_, kMiB))) << point << " " << countdown;
+      (void)arena_.recover();
+      if (!killed || HasFailure()) break;
+    }
+  }
 }
 
 TEST_F(Directory, FindOrPublishMakesOne) {
