@@ -63,11 +63,11 @@ void do_everything(const Arena& arena, const BlockRef& shared) {
   }
   ForkedChild holder([&] {
     (void)acquire(word, arena.core(), Deadline::after(20s), kInternalPatience);
-    ::usleep(3000);  // long enough to be slept upon
+    (void)wait_until([&] { return (word.value.load() & kWaitersBit) != 0; });  // until it is slept upon
     release(word);
   });
   release(word);
-  (void)wait_until([&] { return word.value.load() != 0 || holder.ended(); });
+  (void)wait_until([&] { return word.value.load() != 0; });
   (void)acquire(word, arena.core(), Deadline::after(20s), kInternalPatience);
   release(word);
 }
