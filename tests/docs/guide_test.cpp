@@ -64,6 +64,14 @@ TEST(Guide, ValueAndArray) {
   EXPECT_EQ(primes.front(), 7);
 }
 
+TEST(Guide, AssigningValues) {
+  polyproc::Value<int> global(7), out(0);
+  out = global.get();  // or out.set(global): the number is copied
+  out = global;        // `out` is another handle of global's variable now
+  out = 8;
+  EXPECT_EQ(global, 8);
+}
+
 TEST(Guide, Counting) {
   polyproc::Value<long> counter;
   {
