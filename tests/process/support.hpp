@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tests of processes share: both start methods, a patience beyond which a test has failed, and parents that
-// are processes of their own, made by the host's fork, which a test may kill.
+// What the tests of processes share beside the start methods: parents that are processes of
+// their own, made by the host's fork, which a test may kill.
 #pragma once
 
 #include <fcntl.h>
@@ -16,9 +16,10 @@
 #include <functional>
 #include <string>
 
+#include "support/start_methods.hpp"
+
 namespace polyproc::testing {
 
-inline constexpr std::chrono::seconds kLong{20};
 inline constexpr std::chrono::milliseconds kShort{40};
 
 // Waits for a process that need not be a child; false when it runs for another second.
@@ -29,17 +30,6 @@ inline bool ends_soon(int pid) {
   const int count = ::poll(&ended, 1, 1000);
   ::close(sentinel);
   return count == 1;
-}
-
-// For children that are to be killed.
-inline void wait_for_ever() {
-  for (;;) ::pause();
-}
-
-// The next item; T{} when there is none for long.
-template <class T>
-T take(Queue<T>& queue) {
-  return queue.get_for(kLong).value_or(T{});
 }
 
 // Says that it runs, then waits for the word to go on.
@@ -54,18 +44,6 @@ inline void report_and_hang(Queue<int>& running) {
 }
 
 inline void set_flag(Value<int>& flag) { flag = 1; }
-
-class EachMethod : public ::testing::TestWithParam<StartMethod> {
- protected:
-  EachMethod() { Arena::family().recover(); }  // what processes killed by other tests held
-  [[nodiscard]] static ProcessOptions options() { return {.method = GetParam()}; }
-  [[nodiscard]] static ProcessOptions daemon_options() { return {.daemon = true, .method = GetParam()}; }
-};
-
-#define POLYPROC_EACH_METHOD(Suite)                                          \
-  INSTANTIATE_TEST_SUITE_P(                                                  \
-      Each, Suite, ::testing::Values(StartMethod::fork, StartMethod::spawn), \
-      [](const ::testing::TestParamInfo<StartMethod>& info) { return std::string(to_string(info.param)); })
 
 // A process that the host forked, not the library.
 class HostFork {
