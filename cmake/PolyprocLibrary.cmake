@@ -36,9 +36,19 @@ if(NOT POLYPROC_SANITIZE)
   target_link_options(polyproc PRIVATE LINKER:--no-undefined)
 endif()
 
+# A program that only opens arenas must be able to release the queues of the dead, but a static link takes no object that
+# nobody names; the arena cannot name what is above it. So the link does.
+set(POLYPROC_STATIC_LINK_OPTION)
+get_target_property(_type polyproc TYPE)
+if(_type STREQUAL "STATIC_LIBRARY")
+  set(POLYPROC_STATIC_LINK_OPTION "-Wl,--undefined=polyproc_release_queues")  # polyproc.pc has it too
+  target_link_options(polyproc INTERFACE LINKER:--undefined=polyproc_release_queues)
+endif()
+
 if(POLYPROC_BUILD_TESTS)
   add_library(polyproc_internal STATIC $<TARGET_OBJECTS:polyproc_objects>)
   set_target_properties(polyproc_internal PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(polyproc_internal INTERFACE ${PROJECT_SOURCE_DIR}/src)
+  target_link_options(polyproc_internal INTERFACE LINKER:--undefined=polyproc_release_queues)
   target_link_libraries(polyproc_internal PUBLIC polyproc_usage)
 endif()

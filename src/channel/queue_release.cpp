@@ -146,3 +146,6 @@ void register_queue_release() noexcept {
 }
 
 }  // namespace polyproc::inline v0
+
+// Named by the link options of the static library, so that this file is in every program that has an arena.
+extern "C" [[gnu::used]] void polyproc_release_queues() noexcept {}

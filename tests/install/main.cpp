@@ -3,6 +3,7 @@
 // methods, and catches an exception that the library throws. Exits with 0 when all came out right.
 #include <polyproc/polyproc.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -35,10 +36,19 @@ bool exceptions_arrive() {
   return false;
 }
 
+// For recover_only.cpp: what a killed process had in a queue.
+void die_with_a_queue(const char* name) {
+  const polyproc::Arena arena = polyproc::Arena::create(name);
+  polyproc::Queue<std::string> queue(arena);
+  queue.put(std::string(4'000'000, 'x'));
+  std::raise(SIGKILL);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   polyproc::init(argc, argv);
+  if (argc == 2) die_with_a_queue(argv[1]);
   for (const char* method : {"fork", "spawn"}) {
     if (!works_under(method)) return std::fprintf(stderr, "wrong result under %s\n", method), 1;
   }
