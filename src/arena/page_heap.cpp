@@ -165,6 +165,19 @@ void PageHeap::unlink(std::uint64_t page) {
   const PageDescriptor& run = region.page(page);
   if (run.next != 0) section_.set(region.page(run.next).prev, run.prev);
   section_.set(run.prev != 0 ? region.page(run.prev).next : list_of(run.order, run.committed), run.next);
+  punch_rest(page);
+}
+
+// Memory beyond `committed` that a process was giving back when it was killed. Punching again does no harm.
+void PageHeap::punch_rest(std::uint64_t page) {
+  PageDescriptor& run = section_.region().page(page);
+  if (run.accounted <= run.committed) return;  // as in every free run, but for that case
+  const std::uint64_t rest = run.accounted - run.committed;
+  if (!section_.region().punch((page + run.committed) * kPageSize, rest * kPageSize)) {
+    throw ArenaFull(fmt::format("{}: the system does not take back {} KiB that a killed process gave up",
+                                section_.region().name(), rest * kPageSize / 1024));
+  }
+  section_.set(run.accounted, 0);
 }
 
 void PageHeap::release(std::uint64_t page) {
@@ -227,14 +240,29 @@ bool PageHeap::give_back_some(bool all) {
     PageDescriptor& run = region.page(page);
     const std::uint64_t pages = std::min<std::uint64_t>(run.committed, kGivePages);
     const std::uint64_t rest = run.committed - pages;
-    if (!region.punch((page + rest) * kPageSize, pages * kPageSize)) return false;
-    POLYPROC_FAIL_POINT("page_heap.punched");
+    // In two steps, since a punch cannot be taken back: pages that are counted as memory must be there, else a full
+    // mount would end whoever touches them, and holes must be zero. In between the free run's `accounted` says how far
+    // it may hold memory still, and whoever takes the run finishes the work (punch_rest).
     section_.set(header.accounted_pages, header.accounted_pages - pages);
     section_.set(header.warm_pages, header.warm_pages - pages);
     unlink(page);
-    insert_merged(page, order, rest);
+    push(page, order, rest);
+    section_.set(run.accounted, static_cast<std::uint32_t>(rest + pages));
     section_.commit();
-    return true;
+    POLYPROC_FAIL_POINT("page_heap.before_punch");
+    const bool punched = region.punch((page + rest) * kPageSize, pages * kPageSize);
+    POLYPROC_FAIL_POINT("page_heap.punched");
+    section_.set(run.accounted, 0);
+    unlink(page);
+    if (punched) {
+      insert_merged(page, order, rest);
+    } else {
+      section_.set(header.accounted_pages, header.accounted_pages + pages);
+      section_.set(header.warm_pages, header.warm_pages + pages);
+      push(page, order, rest + pages);
+    }
+    section_.commit();
+    return punched;
   }
   return false;
 }

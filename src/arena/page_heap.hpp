@@ -42,6 +42,7 @@ class PageHeap {
   void extend(unsigned order);
   void push(std::uint64_t page, unsigned order, std::uint64_t committed);
   void unlink(std::uint64_t page);
+  void punch_rest(std::uint64_t page);
   // Free runs of one order that have memory are in one list, those that have none in another.
   [[nodiscard]] std::uint32_t& list_of(unsigned order, std::uint64_t committed) const;
   void insert_merged(std::uint64_t page, unsigned order, std::uint64_t committed);

@@ -75,12 +75,13 @@ bool ByteQueue::find_record(Record& record) {
   return true;
 }
 
-// The other cursor is written, then the word that makes it the valid one.
+// The other cursor is written, then the word that makes it the valid one. Producers read it beside us (head_in): it must not be
+// seen to change before the last word that makes it invalid.
 inline std::uint64_t ByteQueue::prepare_cursor(const Record& record, std::uint64_t end,
                                                std::uint64_t items) noexcept {
   const std::uint64_t next = (record.word & 1) ^ 1;
-  state_->get.cursors[next].ring.store(record.ring, std::memory_order_relaxed);
-  state_->get.cursors[next].position.store(end, std::memory_order_relaxed);
+  state_->get.cursors[next].ring.store(record.ring, std::memory_order_release);
+  state_->get.cursors[next].position.store(end, std::memory_order_release);
   POLYPROC_FAIL_POINT("queue.get.before_commit");
   return ((record.word >> 1) + items) << 1 | next;
 }

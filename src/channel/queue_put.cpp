@@ -93,7 +93,7 @@ std::uint64_t ByteQueue::head_in(std::uint64_t ring) const noexcept {
   for (;;) {
     const std::uint64_t word = get.commit.load(std::memory_order_acquire);
     const Cursor& cursor = get.cursors[word & 1];
-    const std::uint64_t in = cursor.ring.load(std::memory_order_relaxed);
+    const std::uint64_t in = cursor.ring.load(std::memory_order_acquire);
     const std::uint64_t position = cursor.position.load(std::memory_order_acquire);
     if (get.commit.load(std::memory_order_relaxed) == word) return in == ring ? position : 0;
   }

@@ -101,8 +101,8 @@ class QueueEmptier {
     of_ring.claim();
     if (message != 0) of_message.will_receive(message, get.commit, word | 1);
     if (drained_ != 0) of_ring.will_receive(drained_, get.commit, word | 1);
-    get.cursors[next].ring.store(ring_, std::memory_order_relaxed);
-    get.cursors[next].position.store(position_, std::memory_order_relaxed);
+    get.cursors[next].ring.store(ring_, std::memory_order_release);
+    get.cursors[next].position.store(position_, std::memory_order_release);
     get.commit.store(((word >> 1) + passed_ + 1) << 1 | next, std::memory_order_release);
     if (message != 0) of_message.received();
     if (drained_ != 0) of_ring.received();

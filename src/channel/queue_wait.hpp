@@ -16,6 +16,7 @@ void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, st
 // By a publisher, after it has published: wakes up to `count` of who may sleep.
 inline void wake_sleepers(std::atomic<std::uint32_t>& sleepers, bool fenced, std::uint64_t count) noexcept {
   if (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler keeps the order too
   const std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
   if ((seen & 1) != 0) [[unlikely]]
     wake_announced(sleepers, seen, count);

@@ -16,6 +16,7 @@ using ::testing::IsSubsetOf;
 
 // The complete list of the arena's fail points: ArenaFailPoints.AreAllListed.
 const std::vector<std::string> kPoints{"named.before_link",
+                                       "page_heap.before_punch",
                                        "page_heap.punched",
                                        "page_heap.reserved",
                                        "process_slots.child_prepared",

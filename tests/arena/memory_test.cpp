@@ -6,6 +6,7 @@
 #include "arena/support.hpp"
 #include "os/memory.hpp"
 #include "support/forked_child.hpp"
+#include "support/kill.hpp"
 
 namespace polyproc {
 namespace {
@@ -111,6 +112,26 @@ TEST_F(ArenaMemory, IsNotHeldByARefusedAllocation) {
   const std::uint64_t before = memory_behind(arena_);
   for (int i = 0; i < 20; ++i) EXPECT_THROW((void)make_bytes(arena_, 2 * kMiB), ArenaFull);
   EXPECT_LE(memory_behind(arena_), before + 64 * kKiB);
+}
+
+TEST_F(ArenaMemory, GivenBackByAProcessKilledAtAnyStepIsCountedAsItIs) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  const auto take_and_give_back = [&] {
+    fill(make_bytes(arena_, 4 * kMiB, false), 7);
+    (void)arena_.recover();
+  };
+  for (const char* point : {"page_heap.before_punch", "page_heap.punched", "transaction.before_commit",
+                            "transaction.committed"}) {
+    for (std::uint32_t countdown = 1;; ++countdown) {
+      const bool killed = killed_at(point, take_and_give_back, countdown);
+      // What is counted as memory must be there: on a full mount the next touch would end the process.
+      EXPECT_GE(memory_behind(arena_), arena_.stats().warm) << point << " " << countdown;
+      EXPECT_TRUE(is_zero(make_bytes(arena_, 4 * kMiB))) << point << " " << countdown;
+      (void)arena_.recover();
+      expect_clean(arena_);
+      if (!killed || HasFailure()) break;
+    }
+  }
 }
 
 TEST_F(ArenaMemory, FamilyIsConfiguredBeforeItsFirstUseOnly) {
