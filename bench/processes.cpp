@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Processes that are started and joined, per second, each doing nothing.
 //
-// processes polyproc fork|spawn         processes system fork|spawn: bare fork, and posix_spawn of an empty program
+// processes polyproc fork|spawn|forkserver [parent_mib=0]: of a parent that has touched so many MiB
+// processes system fork|spawn: bare fork, and posix_spawn of an empty program
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <polyproc/process/context.hpp>
 #include <polyproc/process/init.hpp>
 #include <polyproc/process/process.hpp>
 
@@ -39,9 +41,8 @@ void bare_spawn(std::string& program) {
   wait_for(pid);
 }
 
-template <class Process>
-void start_and_join() {
-  Process process(nothing);
+void start_and_join(const polyproc::Context& context) {
+  polyproc::Process process = context.process(nothing);
   process.start();
   process.join();
   if (process.exitcode() != 0) throw std::runtime_error("a child failed");
@@ -61,12 +62,15 @@ void run(const Arguments& arguments) {
   const bool spawns = arguments.what() == "spawn";
   std::string program = empty_program();
   if (!ours && spawns && ::access(program.c_str(), X_OK) != 0) throw Skip("empty_program was not built");
+  const std::vector<char> ballast(arguments.count("parent_mib", 0) << 20, 'x');
+  const polyproc::Context context = polyproc::get_context(arguments.what());
   const auto once = [&] {
     if (ours)
-      spawns ? start_and_join<polyproc::SpawnProcess>() : start_and_join<polyproc::ForkProcess>();
+      start_and_join(context);
     else
       spawns ? bare_spawn(program) : bare_fork();
   };
+  once();  // starts the fork server
   print_result(timed_rate(spawns ? 5 : 20, 2 * arguments.seconds(), once), "starts/s");
 }
 

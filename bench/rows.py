@@ -85,6 +85,11 @@ def process_rows():
     for method, goal in goals.items():
         peers = {bare[method]: ["processes", "system", method], CPYTHON: cpython("start", method)}
         yield Row(f"start_join_{method}", 0, "starts/s", ["processes", "polyproc", method], peers, goal)
+    peers = {CPYTHON: cpython("start", "forkserver")}
+    yield Row("start_join_forkserver", 0, "starts/s", ["processes", "polyproc", "forkserver"], peers, Goal(limit=2500))
+    large = "parent_mib=1024"
+    peers = {"bare fork + wait": ["processes", "system", "fork", large]}
+    yield Row("start_join_forkserver_1_GiB", 0, "starts/s", ["processes", "polyproc", "forkserver", large], peers, Goal(limit=2500))
 
 
 def memory_rows():

@@ -33,39 +33,6 @@ Registry& registry() {
 
 thread_local constinit ForkRecord* fork_record = nullptr;
 
-void before_fork() {
-  lock_family_for_fork();
-  Registry& all = registry();
-  all.mutex.lock();
-  for (const auto& weak : all.cores) {
-    if (auto core = weak.lock()) all.forking.push_back(std::move(core));
-  }
-  for (const auto& core : all.forking) core->before_fork();
-  LockFd::hold_off();
-}
-
-void after_fork_in_parent() {
-  LockFd::go_on();
-  Registry& all = registry();
-  for (const auto& core : all.forking) core->after_fork_in_parent();
-  auto forked = std::move(all.forking);
-  all.forking.clear();
-  all.mutex.unlock();
-  unlock_family_after_fork();
-}
-
-void after_fork_in_child() {
-  LockFd::go_on();
-  Registry& all = registry();
-  ArenaCore::forget_thread_slots();
-  for (const auto& core : all.forking) core->after_fork_in_child();
-  LockFd::close_all_in_child();
-  auto forked = std::move(all.forking);
-  all.forking.clear();
-  all.mutex.unlock();
-  unlock_family_after_fork();
-}
-
 template <class Match>
 std::shared_ptr<ArenaCore> find(Match match) noexcept {
   Registry& all = registry();
@@ -78,8 +45,42 @@ std::shared_ptr<ArenaCore> find(Match match) noexcept {
 
 }  // namespace
 
+void ArenaForks::before() {
+  lock_family_for_fork();
+  Registry& all = registry();
+  all.mutex.lock();
+  for (const auto& weak : all.cores) {
+    if (auto core = weak.lock()) all.forking.push_back(std::move(core));
+  }
+  for (const auto& core : all.forking) core->before_fork();
+  LockFd::hold_off();
+}
+
+void ArenaForks::in_parent() {
+  LockFd::go_on();
+  Registry& all = registry();
+  for (const auto& core : all.forking) core->after_fork_in_parent();
+  auto forked = std::move(all.forking);
+  all.forking.clear();
+  all.mutex.unlock();
+  unlock_family_after_fork();
+}
+
+void ArenaForks::in_child() {
+  LockFd::go_on();
+  Registry& all = registry();
+  ArenaCore::forget_thread_slots();
+  for (const auto& core : all.forking) core->after_fork_in_child();
+  LockFd::close_all_in_child();
+  auto forked = std::move(all.forking);
+  all.forking.clear();
+  all.mutex.unlock();
+  unlock_family_after_fork();
+}
+
 void handle_forks() {
-  static const int once = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  static const int once =
+      ::pthread_atfork(&ArenaForks::before, &ArenaForks::in_parent, &ArenaForks::in_child);
   if (once != 0) os::throw_os_error(once, "pthread_atfork", "the arena's fork handlers");
 }
 

@@ -33,4 +33,11 @@ struct ForkRecord {
 // Until it is called with null, forks of the calling thread are written down in `record`, on both sides.
 void record_forks(ForkRecord* record) noexcept;
 
+// The handlers of fork(), for a child that is made by other means.
+struct ArenaForks {
+  static void before();
+  static void in_parent();
+  static void in_child();
+};
+
 }  // namespace polyproc::inline v0

@@ -8,6 +8,7 @@
 
 #include <polyproc/os/error.hpp>
 
+#include "process/fork_server.hpp"
 #include "process/process_core.hpp"
 
 namespace polyproc::inline v0 {
@@ -27,8 +28,14 @@ ChildTable& table() {
   return one;
 }
 
-void before_fork() { table().mutex.lock(); }
-void after_fork_in_parent() { table().mutex.unlock(); }
+void before_fork() {
+  hold_fork_server();
+  table().mutex.lock();
+}
+void after_fork_in_parent() {
+  table().mutex.unlock();
+  let_fork_server_go();
+}
 
 // They are the parent's children, not ours.
 void after_fork_in_child() {
@@ -37,6 +44,8 @@ void after_fork_in_child() {
   auto siblings = std::move(table().children);
   table().children.clear();
   table().mutex.unlock();
+  forget_fork_server();
+  let_fork_server_go();
 }
 
 void end_daemon(const ProcessCore& daemon) {
@@ -82,6 +91,7 @@ void finish_children() noexcept {
     for (const auto& child : children) {
       if (child->daemon()) end_daemon(*child);
     }
+    stop_fork_server();
   } catch (const std::exception&) {
     // Nobody is left to tell: what still runs is its own process now.
   }

@@ -3,7 +3,6 @@
 // parent made for it; in init() it makes the call that it was started for.
 #include <polyproc/process/init.hpp>
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -31,11 +30,6 @@
 
 namespace polyproc::inline v0 {
 namespace {
-
-os::Fd take_over(int fd) {
-  os::checked("fcntl", "a descriptor from the parent", [&] { return ::fcntl(fd, F_SETFD, FD_CLOEXEC); });
-  return os::Fd(fd);
-}
 
 // /proc/self/exe has left "exe" as the name that ps shows.
 void restore_name(const char* argv0) noexcept {
@@ -79,8 +73,7 @@ std::unique_ptr<ProcessTarget> receive_call(const Arrival& child) {
   become(read_role(in));
   if (const std::uint64_t life_line = in.read_count(); life_line != 0)
     die_with_parent(take_over(static_cast<int>(life_line) - 1));
-  const auto decode = reinterpret_cast<DecodeTarget>(in.read_function());
-  auto target = decode(in);
+  auto target = read_target(in);
   Arena::family().core().drop_unadopted();
   return target;
 }

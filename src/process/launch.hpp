@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The two ways in which a child comes into being. Both leave nothing behind when they throw.
+// The ways in which a child comes into being. All leave nothing behind when they throw.
 #pragma once
 
 #include <sys/types.h>
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <polyproc/arena/block_ref.hpp>
@@ -29,8 +30,11 @@ struct Launched {
 
 // Does not return in the child.
 [[nodiscard]] Launched launch_by_fork(ProcessTarget& target, const ChildRole& role);
-[[nodiscard]] Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role);
-// Set by init(): spawned children will be caught.
+// Descriptors in `inherited` are open in the child, under the same numbers.
+[[nodiscard]] Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role,
+                                       std::span<const int> inherited = {});
+[[nodiscard]] Launched launch_by_forkserver(const ProcessTarget& target, const ChildRole& role);
+// Set by init(): spawned children, and the fork server, will be caught.
 [[nodiscard]] bool spawn_is_possible() noexcept;
 
 // Returns to the arenas what a child held that has ended.

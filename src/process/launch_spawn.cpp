@@ -43,19 +43,6 @@ class FileActions {
   posix_spawn_file_actions_t actions_{};
 };
 
-BlockRef make_message(const Encoder& call) {
-  const auto bytes = call.bytes();
-  auto block = BlockRef::create(Arena::family(), BlockKind::process_message, {}, bytes.size(), false);
-  std::memcpy(block.data(), bytes.data(), bytes.size());
-  return block;
-}
-
-std::vector<std::uint64_t> offsets_of(std::span<const BlockRef> blocks, const BlockRef& message) {
-  std::vector<std::uint64_t> offsets{message.handle().offset};
-  for (const BlockRef& block : blocks) offsets.push_back(block.handle().offset);
-  return offsets;
-}
-
 pid_t spawn(const SpawnCommand& command, const FileActions& actions, const std::string& name) {
   std::string program = own_program().argv0;
   std::string marker = command.to_argument();
@@ -68,7 +55,7 @@ pid_t spawn(const SpawnCommand& command, const FileActions& actions, const std::
 
 }  // namespace
 
-Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role) {
+Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role, std::span<const int> inherited) {
   Launched child;
   os::Fd reading_end;
   if (role.daemon) {
@@ -91,6 +78,7 @@ Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role) {
     FileActions actions;
     actions.keep_open(embryo.claim.get());
     if (reading_end) actions.keep_open(reading_end.get());
+    for (const int fd : inherited) actions.keep_open(fd);
     child.pid = spawn({embryo.claim.get(), embryo.identity, message.handle()}, actions, role.name);
     POLYPROC_FAIL_POINT("process.spawned");
   } catch (...) {

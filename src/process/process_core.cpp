@@ -83,21 +83,34 @@ void ProcessCore::start() {
   if (this_process().role.daemon)
     throw UsageError(fmt::format("starting {}: daemons may not have children", name_));
   const StartMethod method = method_.value_or(parse_start_method(get_start_method()));
-  if (method == StartMethod::spawn && !spawn_is_possible()) {
+  if (method != StartMethod::fork && !spawn_is_possible()) {
     throw UsageError(fmt::format(
-        "starting {} by spawn: main must begin with polyproc::init(argc, argv), which catches the child",
-        name_));
+        "starting {} by {}: main must begin with polyproc::init(argc, argv), which catches the new program",
+        name_, to_string(method)));
   }
   (void)Arena::family();
   prepare_for_children();
   (void)running_children();
   flush_stdio();  // what was printed before must come before what the child prints, and once
-  kept_ = method == StartMethod::fork ? launch_by_fork(*target_, role()) : launch_by_spawn(*target_, role());
+  kept_ = launch(method);
   sentinel_ = std::make_shared<os::Fd>(std::move(kept_.sentinel));
   pid_ = kept_.pid;
   target_.reset();
   add_child(shared_from_this());
   if (kept_.collected) ended(kExitUnknown);
+}
+
+Launched ProcessCore::launch(StartMethod method) {
+  switch (method) {
+    case StartMethod::fork:
+      return launch_by_fork(*target_, role());
+    case StartMethod::spawn:
+      return launch_by_spawn(*target_, role());
+    case StartMethod::forkserver:
+      return launch_by_forkserver(*target_, role());
+  }
+  throw InvalidArgument(
+      fmt::format("starting {}: start method {} does not exist", name_, static_cast<int>(method)));
 }
 
 void ProcessCore::close() {

@@ -48,6 +48,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   void require_not_started(std::string_view act) const;
   void require_started(std::string_view act) const;
   [[nodiscard]] ChildRole role() const;
+  [[nodiscard]] Launched launch(StartMethod method);
   void collect() const;
   void ended(int code) const;
 

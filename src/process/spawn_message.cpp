@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "process/spawn_message.hpp"
 
+#include <fcntl.h>
+
 #include <array>
 #include <charconv>
 #include <cstring>
 #include <string_view>
 
 #include <fmt/format.h>
+#include <polyproc/arena/arena.hpp>
+#include <polyproc/os/error.hpp>
 
 namespace polyproc::inline v0 {
 namespace {
@@ -51,6 +55,29 @@ ChildRole read_role(Decoder& in) {
   role.parent_name = in.read_text();
   role.default_method = parse_start_method(in.read_text());
   return role;
+}
+
+std::unique_ptr<ProcessTarget> read_target(Decoder& in) {
+  const auto decode = reinterpret_cast<DecodeTarget>(in.read_function());
+  return decode(in);
+}
+
+BlockRef make_message(const Encoder& call) {
+  const auto bytes = call.bytes();
+  auto block = BlockRef::create(Arena::family(), BlockKind::process_message, {}, bytes.size(), false);
+  std::memcpy(block.data(), bytes.data(), bytes.size());
+  return block;
+}
+
+std::vector<std::uint64_t> offsets_of(std::span<const BlockRef> blocks, const BlockRef& message) {
+  std::vector<std::uint64_t> offsets{message.handle().offset};
+  for (const BlockRef& block : blocks) offsets.push_back(block.handle().offset);
+  return offsets;
+}
+
+os::Fd take_over(int fd) {
+  os::checked("fcntl", "a descriptor from the parent", [&] { return ::fcntl(fd, F_SETFD, FD_CLOEXEC); });
+  return os::Fd(fd);
 }
 
 }  // namespace polyproc::inline v0

@@ -4,11 +4,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <polyproc/arena/handle.hpp>
-#include <polyproc/process/transfer.hpp>
+#include <polyproc/os/fd.hpp>
+#include <polyproc/process/target.hpp>
 
 #include "process/this_process.hpp"
 
@@ -26,5 +30,15 @@ struct SpawnCommand {
 
 void write_role(Encoder& out, const ChildRole& role);
 [[nodiscard]] ChildRole read_role(Decoder& in);
+[[nodiscard]] std::unique_ptr<ProcessTarget> read_target(Decoder& in);
+
+// The block in the family's arena that carries a call, and what a place for the child must hold: it first, then what the
+// call names there.
+[[nodiscard]] BlockRef make_message(const Encoder& call);
+[[nodiscard]] std::vector<std::uint64_t> offsets_of(std::span<const BlockRef> blocks,
+                                                    const BlockRef& message);
+
+// A descriptor that this program was started with.
+[[nodiscard]] os::Fd take_over(int fd);
 
 }  // namespace polyproc::inline v0

@@ -10,20 +10,28 @@
 namespace polyproc::inline v0 {
 namespace {
 
-constexpr std::array kMethods{StartMethod::fork, StartMethod::spawn};
+constexpr std::array kMethods{StartMethod::fork, StartMethod::spawn, StartMethod::forkserver};
 constinit std::atomic<StartMethod> default_method{StartMethod::fork};
 
 }  // namespace
 
 std::string_view to_string(StartMethod method) noexcept {
-  return method == StartMethod::fork ? "fork" : "spawn";
+  switch (method) {
+    case StartMethod::fork:
+      return "fork";
+    case StartMethod::spawn:
+      return "spawn";
+    case StartMethod::forkserver:
+      break;
+  }
+  return "forkserver";
 }
 
 StartMethod parse_start_method(std::string_view name) {
   for (const StartMethod method : kMethods) {
     if (name == to_string(method)) return method;
   }
-  throw InvalidArgument(fmt::format("start method '{}': there are 'fork' and 'spawn'", name));
+  throw InvalidArgument(fmt::format("start method '{}': there are 'fork', 'spawn' and 'forkserver'", name));
 }
 
 void set_start_method(StartMethod method) { default_method = method; }

@@ -32,6 +32,10 @@ Arena open_named(const std::string& path, std::uint64_t id) {
 
 }  // namespace
 
+void Encoder::write(std::span<const std::byte> bytes) {
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
 void Encoder::write_block(const BlockRef& block) {
   block.require("handing over a shared object");
   const Arena arena = block.arena();

@@ -157,10 +157,10 @@ TEST_P(ProcessLife, ReferencesOfAKilledChildReturnAtOnce) {
         options(), [](Queue<int>& q, Array<int>&) { report_and_hang(q); }, running, large);
     p.start();
     EXPECT_NE(take(running), 0);
-    EXPECT_EQ(Arena::family().stats().processes, 2u);
+    EXPECT_EQ(Arena::family().stats().processes, 2 + servers());
     p.kill();
     p.join();
-    EXPECT_EQ(Arena::family().stats().processes, 1u);
+    EXPECT_EQ(Arena::family().stats().processes, 1 + servers());
   };
   cycle();
   const auto before = Arena::family().stats();
@@ -275,8 +275,8 @@ TEST(ProcessByFork, AProcessMadeInTheParentCannotBeStartedByTheChild) {
   EXPECT_EQ(p.exitcode(), 3);
 }
 
-TEST(StartMethod, HasTwoNames) {
-  EXPECT_THAT(get_all_start_methods(), ::testing::ElementsAre("fork", "spawn"));
+TEST(StartMethod, HasThreeNames) {
+  EXPECT_THAT(get_all_start_methods(), ::testing::ElementsAre("fork", "spawn", "forkserver"));
   EXPECT_EQ(get_start_method(), "fork");
   set_start_method("spawn");
   EXPECT_EQ(get_start_method(), "spawn");
@@ -286,29 +286,30 @@ TEST(StartMethod, HasTwoNames) {
     set_start_method("teleport");
     ADD_FAILURE();
   } catch (const InvalidArgument& error) {
-    EXPECT_THAT(error.what(), HasSubstr("'fork' and 'spawn'"));
+    EXPECT_THAT(error.what(), HasSubstr("'fork', 'spawn' and 'forkserver'"));
   }
   EXPECT_THROW((void)get_context("teleport"), InvalidArgument);
 }
 
-void write_method(Value<int> out) { out = get_start_method() == "spawn" ? 1 : 2; }
+void write_method(Value<int> out) { out = static_cast<int>(parse_start_method(get_start_method())); }
 
 TEST(StartMethod, IsInheritedByChildren) {
-  for (const char* method : {"fork", "spawn"}) {
+  for (const std::string& method : get_all_start_methods()) {
     set_start_method(method);
-    Value<int> seen(0);
+    Value<int> seen(-1);
     Process p(write_method, seen);
     p.start();
     p.join();
-    EXPECT_EQ(seen.get(), method == std::string("spawn") ? 1 : 2);
+    EXPECT_EQ(seen.get(), static_cast<int>(parse_start_method(method)));
   }
   set_start_method("fork");
+  stop_fork_server();
 }
 
 TEST(Context, MakesProcessesOfItsMethod) {
   int local = 0;
   Value<int> flag(0);
-  for (const char* method : {"fork", "spawn"}) {
+  for (const std::string& method : get_all_start_methods()) {
     flag = 0;
     Process p = get_context(method).process(set_flag, flag);
     p.start();
@@ -317,6 +318,7 @@ TEST(Context, MakesProcessesOfItsMethod) {
     Process named = get_context(method).process({.name = "worker"}, set_flag, flag);
     EXPECT_EQ(named.name(), "worker");
   }
+  stop_fork_server();
   Process capturing = get_context("spawn").process([&local] { ++local; });
   EXPECT_THROW(capturing.start(), UsageError);
   EXPECT_EQ(get_context("fork").cpu_count(), cpu_count());

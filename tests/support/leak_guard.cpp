@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -104,6 +106,16 @@ std::set<pid_t> living_descendants() {
   return found;
 }
 
+// Those that are about to end, as daemons of a killed parent are, have a second for it.
+std::set<pid_t> stubborn_descendants() {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  for (;;) {
+    auto living = living_descendants();
+    if (living.empty() || std::chrono::steady_clock::now() >= end) return living;
+    ::sched_yield();
+  }
+}
+
 // Looks without reaping, so that the message can name the child; 0 for one that runs, -1 for none.
 pid_t unreaped_child() {
   siginfo_t info{};
@@ -189,7 +201,7 @@ Names LeakGuard::leftovers() const {
                 [&](const auto& each) { return !descriptors_.contains(each) && is_life_line(each); });
   add_new(result, "descriptor", descriptors_, descriptors);
   add_new(result, "named arena", named_arenas_, named_arenas());
-  for (const pid_t pid : living_descendants()) result.insert("process " + std::to_string(pid));
+  for (const pid_t pid : stubborn_descendants()) result.insert("process " + std::to_string(pid));
   const pid_t child = unreaped_child();
   if (child == 0) result.insert("a running child");
   if (child > 0) result.insert("zombie " + std::to_string(child));

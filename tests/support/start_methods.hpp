@@ -15,10 +15,12 @@
 #include <polyproc/process/process.hpp>
 #include <polyproc/process/start_method.hpp>
 
+#include "process/fork_server.hpp"
+
 namespace polyproc::testing {
 
 // All of them. A new one is named here, and every suite of POLYPROC_EACH_METHOD runs under it.
-inline constexpr std::array kStartMethods{StartMethod::fork, StartMethod::spawn};
+inline constexpr std::array kStartMethods{StartMethod::fork, StartMethod::spawn, StartMethod::forkserver};
 
 // Beyond it a test has failed.
 inline constexpr std::chrono::seconds kLong{20};
@@ -37,6 +39,9 @@ T take(Queue<T>& queue) {
 class EachMethod : public ::testing::TestWithParam<StartMethod> {
  protected:
   EachMethod() { Arena::family().recover(); }  // what processes killed by other tests held
+  ~EachMethod() override { stop_fork_server(); }
+  // The fork server, where there is one, takes part in the arena.
+  [[nodiscard]] static std::uint64_t servers() { return GetParam() == StartMethod::forkserver ? 1 : 0; }
   [[nodiscard]] static ProcessOptions options() { return {.method = GetParam()}; }
   [[nodiscard]] static ProcessOptions daemon_options() { return {.daemon = true, .method = GetParam()}; }
 

@@ -37,7 +37,7 @@ namespace polyproc::inline v0 {
 // Collects the bytes of a call, and the shared objects that it names.
 class POLYPROC_API Encoder {
  public:
-  void write(std::span<const std::byte> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  void write(std::span<const std::byte> bytes);
   void write_count(std::uint64_t count) { write(std::as_bytes(std::span(&count, 1))); }
   void write_text(std::string_view text) {
     write_count(text.size());
