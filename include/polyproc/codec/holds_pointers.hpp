@@ -36,24 +36,28 @@ namespace detail {
     "-Wundefined-internal"  // conversions are named only where nothing is evaluated
 #endif
 
-template <class T>
-constexpr bool holds_pointers();
+// Whether a T is, or has among its members at any depth, a type for which Sought<type>::value is true.
+template <template <class> class Sought, class T>
+constexpr bool contains();
 
 // Converts to the type of any member of Whole, or of a base.
-template <class Whole>
+template <template <class> class Sought, class Whole>
 struct AnyMember {
   template <class U>
-  requires(!std::is_same_v<U, Whole>) operator U() const noexcept(!holds_pointers<U>());
+  requires(!std::is_same_v<U, Whole>) operator U() const noexcept(!contains<Sought, U>());
 };
+
+template <class T>
+struct NothingSought : std::false_type {};
 
 template <class T, std::size_t... I>
 constexpr bool initialises(std::index_sequence<I...>) {
-  return requires { T{(static_cast<void>(I), AnyMember<T>())...}; };
+  return requires { T{(static_cast<void>(I), AnyMember<NothingSought, T>())...}; };
 }
 
-template <class T, std::size_t... I>
-constexpr bool initialises_without_pointers(std::index_sequence<I...>) {
-  return noexcept(T{(static_cast<void>(I), AnyMember<T>())...});
+template <template <class> class Sought, class T, std::size_t... I>
+constexpr bool initialises_without(std::index_sequence<I...>) {
+  return noexcept(T{(static_cast<void>(I), AnyMember<Sought, T>())...});
 }
 
 // Whether T can be initialised from N placeholders.
@@ -87,71 +91,72 @@ constexpr std::size_t member_count_from() {
     return member_count_between<T, Low, 2 * Low + 1>();
 }
 
-// Fewer are refused when a later member must be given a value.
-template <class T, std::size_t N = 0>
-constexpr bool aggregate_holds_pointers() {
+// Fewer are refused when a later member must be given a value. One that cannot be had so is a reference.
+template <template <class> class Sought, class T, std::size_t N = 0>
+constexpr bool aggregate_contains() {
   if constexpr (kInitialises<T, N>)
-    return !initialises_without_pointers<T>(std::make_index_sequence<member_count_from<T, N>()>());
+    return !initialises_without<Sought, T>(std::make_index_sequence<member_count_from<T, N>()>());
   else if constexpr (N < kMostRequired)
-    return aggregate_holds_pointers<T, N + 1>();
+    return aggregate_contains<Sought, T, N + 1>();
   else
-    return true;  // a reference, to which no placeholder converts
+    return Sought<int&>::value;
 }
 
-template <class T>
-struct HoldsPointers {
+template <template <class> class Sought, class T>
+struct Contains {
   static constexpr bool value() {
-    if constexpr (std::is_reference_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
-                  std::is_null_pointer_v<T>)
-      return true;
-    else if constexpr (std::is_aggregate_v<T> && !std::is_union_v<T>)
-      return aggregate_holds_pointers<T>();
+    if constexpr (std::is_aggregate_v<T> && !std::is_union_v<T>)
+      return aggregate_contains<Sought, T>();
     else
       return false;
   }
 };
-template <class T, std::size_t N>
-struct HoldsPointers<T[N]> : HoldsPointers<std::remove_cv_t<T>> {};
-template <class T, std::size_t N>
-struct HoldsPointers<std::array<T, N>> : HoldsPointers<std::remove_cv_t<T>> {};
-
-template <class... T>
-struct AnyHoldsPointers {
-  static constexpr bool value() { return (holds_pointers<T>() || ...); }
+template <template <class> class Sought, class T, std::size_t N>
+struct Contains<Sought, T[N]> {
+  static constexpr bool value() { return contains<Sought, T>(); }
 };
-template <class A, class B>
-struct HoldsPointers<std::pair<A, B>> : AnyHoldsPointers<A, B> {};
-template <class... T>
-struct HoldsPointers<std::tuple<T...>> : AnyHoldsPointers<T...> {};
-template <class... T>
-struct HoldsPointers<std::variant<T...>> : AnyHoldsPointers<T...> {};
-template <class T>
-struct HoldsPointers<std::optional<T>> : AnyHoldsPointers<T> {};
-
-struct DoesHoldPointers {
-  static constexpr bool value() { return true; }
+template <template <class> class Sought, class T, std::size_t N>
+struct Contains<Sought, std::array<T, N>> : Contains<Sought, T[N == 0 ? 1 : N]> {};
+template <template <class> class Sought, class... T>
+struct ContainsInAny {
+  static constexpr bool value() { return (contains<Sought, T>() || ...); }
 };
-template <class C, class Traits>
-struct HoldsPointers<std::basic_string_view<C, Traits>> : DoesHoldPointers {};
-template <class T, std::size_t N>
-struct HoldsPointers<std::span<T, N>> : DoesHoldPointers {};
-template <class T>
-struct HoldsPointers<std::reference_wrapper<T>> : DoesHoldPointers {};
-template <class T, class D>
-struct HoldsPointers<std::unique_ptr<T, D>> : DoesHoldPointers {};
-template <class T>
-struct HoldsPointers<std::shared_ptr<T>> : DoesHoldPointers {};
-template <class T>
-struct HoldsPointers<std::weak_ptr<T>> : DoesHoldPointers {};
+template <template <class> class Sought, class A, class B>
+struct Contains<Sought, std::pair<A, B>> : ContainsInAny<Sought, A, B> {};
+template <template <class> class Sought, class... T>
+struct Contains<Sought, std::tuple<T...>> : ContainsInAny<Sought, T...> {};
+template <template <class> class Sought, class... T>
+struct Contains<Sought, std::variant<T...>> : ContainsInAny<Sought, T...> {};
+template <template <class> class Sought, class T>
+struct Contains<Sought, std::optional<T>> : ContainsInAny<Sought, T> {};
 
-template <class T>
-constexpr bool holds_pointers() {
-  return HoldsPointers<std::remove_cv_t<T>>::value();
+template <template <class> class Sought, class T>
+constexpr bool contains() {
+  if constexpr (Sought<std::remove_cv_t<T>>::value)
+    return true;
+  else
+    return Contains<Sought, std::remove_cv_t<T>>::value();
 }
+
+template <class T>
+struct IsPointer : std::bool_constant<std::is_reference_v<T> || std::is_pointer_v<T> ||
+                                      std::is_member_pointer_v<T> || std::is_null_pointer_v<T>> {};
+template <class C, class Traits>
+struct IsPointer<std::basic_string_view<C, Traits>> : std::true_type {};
+template <class T, std::size_t N>
+struct IsPointer<std::span<T, N>> : std::true_type {};
+template <class T>
+struct IsPointer<std::reference_wrapper<T>> : std::true_type {};
+template <class T, class D>
+struct IsPointer<std::unique_ptr<T, D>> : std::true_type {};
+template <class T>
+struct IsPointer<std::shared_ptr<T>> : std::true_type {};
+template <class T>
+struct IsPointer<std::weak_ptr<T>> : std::true_type {};
 
 }  // namespace detail
 
 template <class T>
-inline constexpr bool kHoldsPointers = detail::holds_pointers<T>();
+inline constexpr bool kHoldsPointers = detail::contains<detail::IsPointer, T>();
 
 }  // namespace polyproc::inline v0

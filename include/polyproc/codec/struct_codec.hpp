@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Plain structs as tuples of their members, found by Boost.PFR: aggregates without bases, C arrays and references, of
+// members that can be encoded. The only header that needs Boost.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include <boost/pfr/core.hpp>
+#include <boost/pfr/tuple_size.hpp>
+
+#include <polyproc/codec/container_codec.hpp>
+#include <polyproc/codec/holds_pointers.hpp>
+
+namespace polyproc::inline v0 {
+
+namespace detail {
+
+template <class Whole>
+struct AnyBase {
+  template <class U>
+  requires(std::is_base_of_v<U, Whole> && !std::is_same_v<U, Whole>) operator U() const;
+};
+template <class T>
+concept HasBase = std::is_empty_v<T>
+== false && requires { T{AnyBase<T>()}; };
+
+template <class T>
+concept PlainStruct = std::is_class_v<T> && std::is_aggregate_v<T> && !std::is_empty_v<T> && !HasBase<T> &&
+                      !contains<IsPointer, T>();
+
+template <class T, class Indices = std::make_index_sequence<boost::pfr::tuple_size_v<T>>>
+struct StructCodec;
+
+template <class T, std::size_t... I>
+struct StructCodec<T, std::index_sequence<I...>> : TupleCodec<T, boost::pfr::tuple_element_t<I, T>...> {
+  using Base = TupleCodec<T, boost::pfr::tuple_element_t<I, T>...>;
+  static void write(Writer& out, const T& value) { Base::write_parts(out, boost::pfr::get<I>(value)...); }
+};
+
+}  // namespace detail
+
+template <detail::PlainStruct T>
+struct Codec<T> : detail::StructCodec<T> {};
+
+template <class T>
+requires(std::is_empty_v<T>&& std::is_aggregate_v<T>) struct Codec<T> : detail::TupleCodec<T> {
+  static void write(Writer& out, const T&) { Codec::write_parts(out); }
+};
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+// The machine: stack, marks and memo.
+#include "codec/loader.hpp"
+
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <iterator>
+
+#include <polyproc/codec/decode_error.hpp>
+
+#include "codec/node.hpp"
+#include "codec/text.hpp"
+
+namespace polyproc::inline v0::detail {
+
+namespace {
+
+std::string hex(Opcode op) { return fmt::format("0x{:02x}", static_cast<unsigned>(op)); }
+
+}  // namespace
+
+// Values that contain themselves are known as such before they are dropped, also when the input was refused.
+Loader::~Loader() {
+  if (!may_be_cyclic_) return;
+  std::vector<Node*> roots;
+  const auto add = [&](const Object& value) {
+    if (is_link(value.kind())) roots.push_back(ObjectAccess::node(value));
+  };
+  for (const Slot& slot : stack_) add(slot.value);
+  for (const Slot& slot : memo_) add(slot.value);
+  for (const Object& value : displaced_) add(value);
+  mark_cycles(roots);
+}
+
+void Loader::fail(const std::string& what) const { throw DecodeError(what, first_ + opcode_at_); }
+
+std::span<const std::byte> Loader::take(std::uint64_t count) {
+  if (count > input_.size() - at_)
+    fail(fmt::format("{} bytes are announced and {} are left", count, input_.size() - at_));
+  const auto part = input_.subspan(at_, count);
+  at_ += count;
+  return part;
+}
+
+std::string_view Loader::text(std::uint64_t count) {
+  const auto bytes = take(count);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string_view Loader::line() {
+  const auto rest = input_.subspan(at_);
+  const void* end = rest.empty() ? nullptr : std::memchr(rest.data(), '\n', rest.size());
+  if (end == nullptr) fail("a line does not end");
+  const auto length = static_cast<std::size_t>(static_cast<const std::byte*>(end) - rest.data());
+  const std::string_view result = text(length);
+  ++at_;
+  return result;
+}
+
+Loader::Slot& Loader::top() {
+  if (stack_.empty() || (!marks_.empty() && marks_.back() == stack_.size()))
+    fail("there is no value to act upon");
+  return stack_.back();
+}
+
+Loader::Slot Loader::pop() {
+  Slot slot = std::move(top());
+  stack_.pop_back();
+  return slot;
+}
+
+void Loader::check_value(const Slot& slot) const {
+  if (slot.constructor != Constructor::none) fail("a class stands where a value is expected");
+}
+
+Object Loader::pop_value() {
+  Slot slot = pop();
+  check_value(slot);
+  return std::move(slot.value);
+}
+
+Object& Loader::top_of(Kind kind) {
+  Slot& slot = top();
+  if (slot.constructor != Constructor::none || slot.value.kind() != kind)
+    fail(fmt::format("elements for a {}, and there is none", kind_name(kind)));
+  return slot.value;
+}
+
+Loader::Slots Loader::above_mark() {
+  if (marks_.empty()) fail("there is no mark");
+  const std::size_t from = marks_.back();
+  marks_.pop_back();
+  return Slots(stack_).subspan(from);
+}
+
+// The mark must lie right above a container of this kind.
+Loader::Slots Loader::above_mark_under(Kind kind) {
+  const Slots slots = above_mark();
+  const std::size_t from = stack_.size() - slots.size();
+  const bool bare = from == 0 || (!marks_.empty() && marks_.back() == from);
+  if (bare || stack_[from - 1].constructor != Constructor::none || stack_[from - 1].value.kind() != kind)
+    fail(fmt::format("elements for a {}, and there is none", kind_name(kind)));
+  return slots;
+}
+
+Loader::Slots Loader::last(std::size_t count) {
+  const std::size_t floor = marks_.empty() ? 0 : marks_.back();
+  if (stack_.size() - floor < count) fail(fmt::format("{} values are needed", count));
+  return Slots(stack_).last(count);
+}
+
+std::vector<Object> Loader::values(Slots slots) {
+  std::vector<Object> all;
+  all.reserve(slots.size());
+  for (Slot& slot : slots) {
+    check_value(slot);
+    all.push_back(std::move(slot.value));
+  }
+  return all;
+}
+
+void Loader::make_tuple(Slots slots) {
+  Object tuple = Object::tuple(values(slots));
+  drop(slots);
+  push(std::move(tuple));
+}
+
+void Loader::make_dict(Slots slots) {
+  Object dict = Object::dict();
+  set_items(dict, slots);
+  drop(slots);
+  push(std::move(dict));
+}
+
+void Loader::make_frozenset(Slots slots) {
+  Object set = Object::frozenset(values(slots));
+  drop(slots);
+  push(std::move(set));
+}
+
+void Loader::append(Object& list, Slots slots) {
+  SequenceNode& node = sequence(list);
+  for (Slot& slot : slots) {
+    check_value(slot);
+    node.holds_containers |= is_link(slot.value.kind());
+    node.items.push_back(std::move(slot.value));
+  }
+}
+
+void Loader::set_items(Object& dict, Slots slots) {
+  if (slots.size() % 2 != 0) fail("a key without a value");
+  TableNode& node = detail::table(dict);
+  for (std::size_t i = 0; i < slots.size(); i += 2) {
+    check_value(slots[i]);
+    check_value(slots[i + 1]);
+    node.holds_containers |= is_link(slots[i + 1].value.kind());
+    // What a later value of the same key replaces may contain itself.
+    if (const Object* old = may_be_cyclic_ ? dict.find(slots[i].value) : nullptr) displaced_.push_back(*old);
+    node.table.assign(slots[i].value, std::move(slots[i + 1].value));
+  }
+}
+
+void Loader::add_items(Object& set, Slots slots) {
+  for (Slot& slot : slots) {
+    check_value(slot);
+    detail::table(set).table.assign(slot.value, Object());
+  }
+}
+
+void Loader::note_links(const Object& value) { may_be_cyclic_ |= is_link(value.kind()); }
+
+void Loader::remember(std::uint64_t number) {
+  const Slot& slot = top();
+  // Each entry is made by an opcode of its own, so that no sound pickle has larger numbers.
+  if (number >= first_ + input_.size())
+    fail(fmt::format("memo entry {} in an input of {} bytes", number, input_.size()));
+  if (number >= memo_.size()) {
+    memo_.resize(number + 1);
+    remembered_.resize(number + 1);
+  }
+  if (remembered_[number] && is_link(memo_[number].value.kind())) displaced_.push_back(memo_[number].value);
+  memo_[number] = slot;
+  remembered_[number] = true;
+}
+
+void Loader::recall(std::uint64_t number) {
+  if (number >= memo_.size() || !remembered_[number]) fail(fmt::format("there is no memo entry {}", number));
+  stack_.push_back(memo_[number]);
+  note_links(memo_[number].value);
+}
+
+std::uint64_t Loader::line_number() {
+  const std::string_view digits = line();
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) fail("a number is expected");
+  return value;
+}
+
+bool Loader::step_memo(Opcode op) {
+  switch (op) {
+    case Opcode::memoize:
+      remember(memo_.size());
+      return true;
+    case Opcode::bin_put:
+      remember(number<std::uint8_t>());
+      return true;
+    case Opcode::long_bin_put:
+      remember(number<std::uint32_t>());
+      return true;
+    case Opcode::put:
+      remember(line_number());
+      return true;
+    case Opcode::bin_get:
+      recall(number<std::uint8_t>());
+      return true;
+    case Opcode::long_bin_get:
+      recall(number<std::uint32_t>());
+      return true;
+    case Opcode::get:
+      recall(line_number());
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Loader::step_structure(Opcode op) {
+  switch (op) {
+    case Opcode::mark:
+      marks_.push_back(stack_.size());
+      return true;
+    case Opcode::empty_list:
+      push(Object::list());
+      return true;
+    case Opcode::empty_tuple:
+      push(Object::tuple());
+      return true;
+    case Opcode::empty_dict:
+      push(Object::dict());
+      return true;
+    case Opcode::empty_set:
+      push(Object::set());
+      return true;
+    case Opcode::tuple:
+      make_tuple(above_mark());
+      return true;
+    case Opcode::tuple1:
+      make_tuple(last(1));
+      return true;
+    case Opcode::tuple2:
+      make_tuple(last(2));
+      return true;
+    case Opcode::tuple3:
+      make_tuple(last(3));
+      return true;
+    case Opcode::list: {
+      const Slots slots = above_mark();
+      Object list = Object::list(values(slots));
+      drop(slots);
+      push(std::move(list));
+      return true;
+    }
+    case Opcode::dict:
+      make_dict(above_mark());
+      return true;
+    case Opcode::frozen_set:
+      make_frozenset(above_mark());
+      return true;
+    case Opcode::append: {
+      Object item = pop_value();
+      Slot slot{std::move(item)};
+      append(top_of(Kind::list), Slots(&slot, 1));
+      return true;
+    }
+    case Opcode::appends: {
+      const Slots slots = above_mark_under(Kind::list);
+      append(stack_[stack_.size() - slots.size() - 1].value, slots);
+      drop(slots);
+      return true;
+    }
+    case Opcode::set_item: {
+      const Slots slots = last(3).subspan(1);
+      Slot& dict = stack_[stack_.size() - 3];
+      if (dict.constructor != Constructor::none || dict.value.kind() != Kind::dict)
+        fail("elements for a dict, and there is none");
+      set_items(dict.value, slots);
+      drop(slots);
+      return true;
+    }
+    case Opcode::set_items: {
+      const Slots slots = above_mark_under(Kind::dict);
+      set_items(stack_[stack_.size() - slots.size() - 1].value, slots);
+      drop(slots);
+      return true;
+    }
+    case Opcode::add_items: {
+      const Slots slots = above_mark_under(Kind::set);
+      add_items(stack_[stack_.size() - slots.size() - 1].value, slots);
+      drop(slots);
+      return true;
+    }
+    case Opcode::pop:
+      if (!marks_.empty() && marks_.back() == stack_.size())
+        marks_.pop_back();
+      else
+        displaced_.push_back(pop().value);
+      return true;
+    case Opcode::pop_mark: {
+      const Slots slots = above_mark();
+      for (const Slot& slot : slots) displaced_.push_back(slot.value);
+      drop(slots);
+      return true;
+    }
+    case Opcode::dup:
+      stack_.push_back(top());
+      note_links(stack_.back().value);
+      displaced_.push_back(stack_.back().value);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Loader::step() {
+  opcode_at_ = at_;
+  const Opcode op{number<std::uint8_t>()};
+  if (op == Opcode::stop) return false;
+  if (step_value(op) || step_structure(op) || step_memo(op) || step_reduction(op) || step_text_form(op))
+    return true;
+  if (op == Opcode::proto) {
+    if (const auto protocol = number<std::uint8_t>(); protocol > 5)
+      fail(fmt::format("pickle protocol {}", protocol));
+  } else if (op == Opcode::frame) {
+    const auto length = number<std::uint64_t>();
+    if (length > input_.size() - at_)
+      fail(fmt::format("a frame of {} bytes where {} are left", length, input_.size() - at_));
+  } else {
+    fail(fmt::format("opcode {} is no plain data", hex(op)));
+  }
+  return true;
+}
+
+Object Loader::finish() {
+  if (!marks_.empty()) fail("a mark is left open");
+  if (stack_.size() != 1) fail(fmt::format("{} values where there should be one", stack_.size()));
+  check_value(stack_.back());
+  return stack_.back().value;
+}
+
+// Table and hash know nothing of offsets.
+template <class Body>
+auto Loader::guarded(Body body) {
+  try {
+    return body();
+  } catch (const TypeMismatch& error) {
+    fail(error.what());
+  }
+}
+
+Object Loader::load() {
+  return guarded([this] {
+    while (step()) {
+    }
+    if (at_ != input_.size()) fail(fmt::format("{} bytes follow the end", input_.size() - at_));
+    return finish();
+  });
+}
+
+Object Loader::load_bare() {
+  return guarded([this] {
+    while (at_ != input_.size()) {
+      if (!step()) fail("it ends too early");
+    }
+    return finish();
+  });
+}
+
+// Of our own layout only a set begins with a value that is not yet all, and a class with one that is none.
+Object Loader::load_prefix(std::size_t& length) {
+  return guarded([&] {
+    for (bool more = true; more;) {
+      if (!step()) fail("it ends too early");
+      const Opcode op{std::to_integer<std::uint8_t>(input_[opcode_at_])};
+      more = stack_.size() != 1 || !marks_.empty() || op == Opcode::empty_set || op == Opcode::global;
+    }
+    length = at_;
+    return finish();
+  });
+}
+
+}  // namespace polyproc::inline v0::detail

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Each CPython that is installed writes a large set of values; they are read, printed and written back, and CPython
+// must find the same values again. cpython_peer.py is its side.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <polyproc/codec/codec.hpp>
+
+namespace polyproc {
+namespace {
+
+namespace fs = std::filesystem;
+
+// python3 and python3.x of PATH, and those of pyenv; each program once.
+std::vector<std::string> interpreters() {
+  std::vector<fs::path> folders;
+  std::istringstream path(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
+  for (std::string folder; std::getline(path, folder, ':');) folders.emplace_back(folder);
+  std::error_code ignored;
+  if (const char* home = std::getenv("HOME")) {
+    for (const auto& entry : fs::directory_iterator(fs::path(home) / ".pyenv/versions", ignored))
+      folders.push_back(entry.path() / "bin");
+  }
+  std::set<fs::path> seen;
+  for (const fs::path& folder : folders) {
+    for (int minor = 5; minor < 30; ++minor) {
+      const fs::path name = minor == 5 ? "python3" : "python3." + std::to_string(minor);
+      const fs::path program = fs::canonical(folder / name, ignored);
+      if (!ignored && program.filename().string().starts_with("python3.")) seen.insert(program);
+    }
+  }
+  std::vector<std::string> all;
+  for (const fs::path& program : seen) all.push_back(program.string());
+  return all;
+}
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "polyproc-codec-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    path_ = name;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  [[nodiscard]] std::string operator/(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+bool run(const std::string& python, const std::string& verb, const std::string& file) {
+  const std::string command =
+      "'" + python + "' -B tests/codec/cpython_peer.py " + verb + " '" + file + "' >&2";
+  return std::system(command.c_str()) == 0;  // NOLINT: a test runs a program
+}
+
+struct Record {
+  std::uint64_t number, protocol;
+  std::string text;
+  std::vector<std::byte> data;
+};
+
+bool read_record(std::istream& in, Record& record) {
+  std::uint64_t header[4];
+  if (!in.read(reinterpret_cast<char*>(header), sizeof header)) return false;
+  record.number = header[0], record.protocol = header[1];
+  record.text.resize(header[2]), record.data.resize(header[3]);
+  in.read(record.text.data(), static_cast<std::streamsize>(header[2]));
+  return !!in.read(reinterpret_cast<char*>(record.data.data()), static_cast<std::streamsize>(header[3]));
+}
+
+void write_record(std::ostream& out, std::uint64_t number, int protocol, const std::vector<std::byte>& data) {
+  const std::uint64_t header[4] = {number, static_cast<std::uint64_t>(protocol), 0, data.size()};
+  out.write(reinterpret_cast<const char*>(header), sizeof header);
+  out.write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
+}
+
+// Values with a text must print as CPython prints them.
+void check_and_return(const std::string& from, const std::string& to) {
+  std::ifstream in(from, std::ios::binary);
+  std::ofstream out(to, std::ios::binary);
+  std::size_t count = 0;
+  for (Record record; read_record(in, record); ++count) {
+    SCOPED_TRACE(testing::Message() << "value " << record.number << ", protocol " << record.protocol);
+    Object value;
+    ASSERT_NO_THROW(value = decode_pickle<Object>(record.data));
+    if (!record.text.empty()) {
+      ASSERT_EQ(value.repr(), record.text);
+    }
+    for (const int protocol : {4, 5}) {
+      write_record(out, record.number, protocol, to_pickle(value, {.protocol = protocol}));
+      // Beside other values, and in the layout that shares nothing.
+      const auto beside = to_pickle(std::vector<Object>{value, Object(1)}, {.protocol = protocol});
+      ASSERT_EQ(decode_pickle<std::vector<Object>>(beside)[0].kind(), value.kind());
+    }
+  }
+  EXPECT_GT(count, 3000u);
+}
+
+TEST(StressCpython, ValuesGoBothWaysWithEachInstalledVersion) {
+  const auto all = interpreters();
+  ASSERT_FALSE(all.empty());
+  for (const std::string& python : all) {
+    SCOPED_TRACE(python);
+    const Folder folder;
+    ASSERT_TRUE(run(python, "write", folder / "theirs"));
+    check_and_return(folder / "theirs", folder / "ours");
+    if (HasFatalFailure()) return;
+    EXPECT_TRUE(run(python, "check", folder / "ours"));
+  }
+}
+
+}  // namespace
+}  // namespace polyproc
