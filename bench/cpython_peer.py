@@ -4,10 +4,12 @@
 #
 # cpython_peer.py queue [size=8] [producers=1] [consumers=1] [bound=0]
 # cpython_peer.py round_trip free|2_cores|1_core      cpython_peer.py pair
+# cpython_peer.py codec int|string|struct|floats|dict
 # cpython_peer.py increment [processes=1]             cpython_peer.py start fork|spawn
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import statistics
 import sys
@@ -205,7 +207,28 @@ def start_rate(arguments, seconds):
     return count / (now() - begin), "starts/s"
 
 
-WORK = {"queue": queue, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
+# ---- values to bytes and back, as multiprocessing pickles them
+
+
+CODEC_VALUES = {"int": lambda: 123456, "string": lambda: "x" * 100,
+                "struct": lambda: (7, "name of it", 1.5, True, [1, 2, 3]),
+                "floats": lambda: [i * 0.5 for i in range(1000)],
+                "dict": lambda: {"key number %d" % i: i for i in range(100)}}
+
+
+def codec(arguments, seconds):
+    value, dumps, loads = CODEC_VALUES[arguments["what"]](), pickle.dumps, pickle.loads
+    if loads(dumps(value)) != value:
+        sys.exit("the value has changed")
+    count, begin = 0, now()
+    while now() - begin < seconds:
+        for _ in range(100):
+            loads(dumps(value))
+        count += 100
+    return (now() - begin) / count * 1e9, "ns"
+
+
+WORK = {"codec": codec, "queue": queue, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
 
 
 def main():

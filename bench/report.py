@@ -54,6 +54,21 @@ def verdict_of(row, samples):
             "reached": f"{ratios[peer]:.2f}", "met": ratios[peer] >= row.goal.ratio}
 
 
+def further_verdicts(row, samples):
+    """The same for each further peer that the goal names."""
+    middle = medians(samples)
+    for peer, asked in row.goal.more.items():
+        if "polyproc" in middle and peer in middle:
+            reached = ratio_of(row.unit, middle["polyproc"], middle[peer])
+            yield {"name": row.name, "size": row.size, "goal": f">= {asked:.2g} x {peer}", "reached": f"{reached:.2f}",
+                   "met": reached >= asked}
+
+
+def verdicts_of(row, samples):
+    first = verdict_of(row, samples)
+    return [*([first] if first else []), *further_verdicts(row, samples)]
+
+
 def number(value):
     if value is None:
         return "-"
@@ -85,7 +100,7 @@ def print_tables(measured):
     """measured: [(row, samples)]"""
     lines = [line for row, samples in measured for line in row_lines(row, samples)]
     print(table(["row", "size", "unit", "polyproc", "max/min", "peer", "figure", "max/min", "ratio"], lines))
-    verdicts = [verdict for row, samples in measured if (verdict := verdict_of(row, samples))]
+    verdicts = [verdict for row, samples in measured for verdict in verdicts_of(row, samples)]
     if verdicts:
         print("\n" + table(["row", "size", "goal", "reached", ""],
                            [[v["name"], str(v["size"]), v["goal"], v["reached"], "met" if v["met"] else "MISSED"]

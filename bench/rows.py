@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 BOOST, ZMQ, CPYTHON = "Boost message_queue", "ZeroMQ ipc", "CPython multiprocessing"
+MSGPACK, PICKLE = "msgpack-cxx", "CPython pickle"
 SIZES = (8, 100, 1024, 65536, 1048576)
 # Messages that a queue may hold, the same for all sides: at most 16 MiB of them.
 # Messages that a queue may hold: some 4 MiB, as in the measurements that the goals come from; 16 MiB of long ones.
@@ -16,6 +17,7 @@ class Goal:
     ratio: float | None = None
     peer: str | None = None
     limit: float | None = None
+    more: dict = field(default_factory=dict)  # ratios for further peers
 
 
 @dataclass(frozen=True)
@@ -99,5 +101,12 @@ def memory_rows():
         yield Row(name, 0, unit, ["memory", "polyproc", name], {}, Goal(limit=limit))
 
 
+def codec_rows():
+    for what in ("int", "string", "struct", "floats", "dict"):
+        peers = {MSGPACK: ["codec", "msgpack", what], PICKLE: cpython("codec", what)}
+        yield Row(f"codec_{what}", 0, "ns", ["codec", "polyproc", what], peers,
+                  Goal(ratio=0.7, peer=MSGPACK, more={PICKLE: 3}))
+
+
 def all_rows():
-    return [*queue_rows(), *round_trip_rows(), *lock_rows(), *process_rows(), *memory_rows()]
+    return [*codec_rows(), *queue_rows(), *round_trip_rows(), *lock_rows(), *process_rows(), *memory_rows()]

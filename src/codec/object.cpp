@@ -31,8 +31,14 @@ std::string to_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-[[noreturn]] void throw_index(std::size_t index, std::size_t size) {
+[[noreturn]] void throw_index(std::int64_t index, std::size_t size) {
   throw std::out_of_range(fmt::format("object: element {} of {}", index, size));
+}
+
+std::size_t index_of(const Object& key, std::size_t size) {
+  const std::int64_t index = key.as_int();
+  if (index < 0 || static_cast<std::uint64_t>(index) >= size) throw_index(index, size);
+  return static_cast<std::size_t>(index);
 }
 
 Object make_sequence(Kind kind, std::vector<Object> items) {
@@ -153,12 +159,6 @@ std::span<const Object> Object::items() const {
   return detail::sequence(*this).items;
 }
 
-const Object& Object::at(std::size_t index) const {
-  const auto all = items();
-  if (index >= all.size()) throw_index(index, all.size());
-  return all[index];
-}
-
 const Object* Object::find(const Object& key) const {
   require(*this, "a dict", Kind::dict);
   const detail::Table& table = detail::table(*this).table;
@@ -167,6 +167,7 @@ const Object* Object::find(const Object& key) const {
 }
 
 const Object& Object::at(const Object& key) const {
+  if (detail::is_sequence(kind_)) return items()[index_of(key, items().size())];
   const Object* found = find(key);
   if (found == nullptr) throw std::out_of_range("object: the dict has no key " + key.repr());
   return *found;
@@ -190,16 +191,13 @@ void Object::append(Object value) {
   detail::note_insertion(node, value);
 }
 
-void Object::set(std::size_t index, Object value) {
-  require(*this, "a list", Kind::list);
-  detail::SequenceNode& node = detail::sequence(*this);
-  if (index >= node.items.size()) throw_index(index, node.items.size());
-  const Object old = std::exchange(node.items[index], value);
-  detail::note_insertion(node, value);
-}
-
 void Object::set(const Object& key, Object value) {
-  require(*this, "a dict", Kind::dict);
+  require(*this, "a list or dict", Kind::list, Kind::dict);
+  if (kind_ == Kind::list) {
+    detail::SequenceNode& node = detail::sequence(*this);
+    const Object old = std::exchange(node.items[index_of(key, node.items.size())], value);
+    return detail::note_insertion(node, value);
+  }
   detail::TableNode& node = detail::table(*this);
   const Object* found = node.table.size() == 0 ? nullptr : find(key);
   const Object old = found == nullptr ? Object() : *found;  // dropped when the dict is in order again
@@ -221,7 +219,7 @@ void Object::erase_at(std::size_t index) {
   require(*this, "a list", Kind::list);
   const Object self = *this;
   auto& all = detail::sequence(self).items;
-  if (index >= all.size()) throw_index(index, all.size());
+  if (index >= all.size()) throw_index(static_cast<std::int64_t>(index), all.size());
   const Object dropped = std::move(all[index]);
   all.erase(all.begin() + static_cast<std::ptrdiff_t>(index));
 }

@@ -75,11 +75,14 @@ void append_string(std::string& out, std::string_view text) {
   out += quote;
 }
 
-void append_bytes(std::string& out, std::string_view bytes) {
+// CPython escapes the single quote of a bytearray always, that of bytes only where it ends them.
+void append_bytes(std::string& out, std::string_view bytes, bool bytearray = false) {
   const char quote = quote_for(bytes);
   out += 'b', out += quote;
   for (const char c : bytes) {
-    if (static_cast<unsigned char>(c) < 0x7f)
+    if (bytearray && c == '\'')
+      out += "\\'";
+    else if (static_cast<unsigned char>(c) < 0x7f)
       append_quoted(out, static_cast<char32_t>(c), static_cast<char32_t>(quote));
     else
       fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
@@ -130,7 +133,7 @@ void append_leaf(std::string& out, const Object& object) {
       break;
     case Kind::bytearray:
       out += "bytearray(";
-      append_bytes(out, text(object).text);
+      append_bytes(out, text(object).text, true);
       out += ')';
       break;
     default:

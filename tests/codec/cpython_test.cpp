@@ -19,6 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Not so a shim for a version that is not chosen.
+bool runs(const std::string& python) {
+  return std::system(("'" + python + "' -c pass >/dev/null 2>&1").c_str()) ==
+         0;  // NOLINT: a test runs a program
+}
+
 // python3 and python3.x of PATH, and those of pyenv; each program once.
 std::vector<std::string> interpreters() {
   std::vector<fs::path> folders;
@@ -34,11 +40,15 @@ std::vector<std::string> interpreters() {
     for (int minor = 5; minor < 30; ++minor) {
       const fs::path name = minor == 5 ? "python3" : "python3." + std::to_string(minor);
       const fs::path program = fs::canonical(folder / name, ignored);
-      if (!ignored && program.filename().string().starts_with("python3.")) seen.insert(program);
+      if (!ignored && !program.string().ends_with("pyenv") &&
+          program.filename().string().starts_with("python3."))
+        seen.insert(program);
     }
   }
   std::vector<std::string> all;
-  for (const fs::path& program : seen) all.push_back(program.string());
+  for (const fs::path& program : seen) {
+    if (runs(program.string())) all.push_back(program.string());
+  }
   return all;
 }
 

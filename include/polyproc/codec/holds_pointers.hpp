@@ -40,11 +40,15 @@ namespace detail {
 template <template <class> class Sought, class T>
 constexpr bool contains();
 
-// Converts to the type of any member of Whole, or of a base.
+// Converts to the type of any member of Whole, or of a base. An optional takes it by its own constructor, for what it
+// holds, and asks whether that can be made explicitly.
 template <template <class> class Sought, class Whole>
 struct AnyMember {
   template <class U>
-  requires(!std::is_same_v<U, Whole>) operator U() const noexcept(!contains<Sought, U>());
+  requires(!std::is_same_v<U, Whole>) operator U() const& noexcept(!contains<Sought, U>());
+  template <class U>
+  requires(!std::is_same_v<U, Whole>) explicit operator U() && noexcept(
+      !contains<Sought, std::optional<U>>());
 };
 
 template <class T>

@@ -139,11 +139,10 @@ class POLYPROC_API Object {
   [[nodiscard]] bool empty() const { return size() == 0; }
   // Elements of a list or tuple; valid until it is changed.
   [[nodiscard]] std::span<const Object> items() const;
-  // Throws std::out_of_range.
-  [[nodiscard]] const Object& at(std::size_t index) const;
-  // The value of a key; throws std::out_of_range when there is none.
+  // As Python's value[key]: of a list or tuple by index from 0, of a dict by key. Throws std::out_of_range when there is
+  // none.
   [[nodiscard]] const Object& at(const Object& key) const;
-  // The same, or a null pointer.
+  // Of a dict: the value, or a null pointer.
   [[nodiscard]] const Object* find(const Object& key) const;
   // Of a dict, set or frozenset.
   [[nodiscard]] bool contains(const Object& key) const;
@@ -151,8 +150,7 @@ class POLYPROC_API Object {
   [[nodiscard]] Items entries() const;
 
   void append(Object value);                      // list
-  void set(std::size_t index, Object value);      // list; throws std::out_of_range
-  void set(const Object& key, Object value);      // dict
+  void set(const Object& key, Object value);      // list, by an index that exists; dict
   void add(const Object& value);                  // set
   bool erase(const Object& key);                  // dict, set; whether it was there
   void erase_at(std::size_t index);               // list
