@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: the same targets for people, README and CI. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tsan test-large soak bench docs check-layers check-headers check-install check-model \
+.PHONY: help demo test test-tsan test-large soak fuzz bench docs check-layers check-headers check-install check-model \
         format check-format deps clean
 
 FOLDER ?=
@@ -35,6 +35,13 @@ soak:  ## run the long tests, in release
 	@scripts/install-deps build test
 	@scripts/build release tests
 	@scripts/run-tests soak
+
+fuzz:  ## feed damaged input to the decoder for a minute (FUZZ_RUNS=... for so many inputs)
+	@scripts/install-deps build test check
+	@scripts/build fuzz fuzzers
+	@mkdir -p build/fuzz/corpus
+	@build/fuzz/fuzz_pickle -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	  $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=60) build/fuzz/corpus tests/fuzz/corpus
 
 bench:  ## measure polyproc beside its peers; writes build/bench.json
 	@scripts/install-deps build test bench

@@ -70,6 +70,30 @@ foreach(_folder IN LISTS _folders)
   endif()
 endforeach()
 
+# tests/fuzz/<name>_fuzz.cpp becomes fuzz_<name>, with libFuzzer's main.
+if(POLYPROC_BUILD_FUZZ)
+  file(GLOB _fuzzers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp)
+  add_custom_target(fuzzers)
+  foreach(_source IN LISTS _fuzzers)
+    get_filename_component(_name ${_source} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" _name ${_name})
+    add_executable(fuzz_${_name} ${_source})
+    target_link_libraries(fuzz_${_name} PRIVATE polyproc_internal)
+    target_link_options(fuzz_${_name} PRIVATE -fsanitize=fuzzer)
+    polyproc_warnings(fuzz_${_name})
+    add_dependencies(fuzzers fuzz_${_name})
+  endforeach()
+endif()
+
+# Each tests/<folder>/refused/<name>.cpp must not compile, and the compiler must say what its line `// expect: ` says.
+file(GLOB _refused CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*/refused/*.cpp)
+foreach(_source IN LISTS _refused)
+  get_filename_component(_name ${_source} NAME_WE)
+  add_test(NAME refused:${_name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+           COMMAND scripts/check-refused ${CMAKE_CXX_COMPILER} ${_source})
+  set_tests_properties(refused:${_name} PROPERTIES LABELS unit TIMEOUT ${POLYPROC_TEST_TIMEOUT})
+endforeach()
+
 # Each example is a test; its output through a pipe is compared with tests/examples/<name>.txt where that exists.
 if(TARGET examples)
   add_dependencies(tests examples)

@@ -4,6 +4,8 @@
 
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/channel/queue.hpp>
+#include <polyproc/codec/codec.hpp>
+#include <polyproc/codec/object.hpp>
 #include <polyproc/os/config.hpp>
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/diagnostics.hpp>

@@ -136,6 +136,63 @@ TEST(Guide, JoinableQueue) {
   EXPECT_EQ(worker.exitcode(), 0);
 }
 
+struct Order {
+  int id;
+  std::string customer;
+  std::vector<double> prices;
+  std::optional<std::string> note;
+};
+
+class Money {
+ public:
+  explicit Money(long cents) : cents_(cents) {}
+  [[nodiscard]] long cents() const { return cents_; }
+
+ private:
+  long cents_;
+};
+
+}  // namespace
+
+template <>
+struct polyproc::Codec<Money> {
+  static void write(polyproc::Writer& out, const Money& money) { polyproc::write_value(out, money.cents()); }
+  static Money read(polyproc::Reader& in) { return Money(polyproc::read_value<long>(in)); }
+};
+
+namespace {
+
+TEST(Guide, Values) {
+  Order order{7, "Ada", {1.5, 2.0}, std::nullopt};
+  std::vector<std::byte> bytes = polyproc::to_pickle(order);  // Python: (7, 'Ada', [1.5, 2.0], None)
+  Order back = polyproc::decode_pickle<Order>(bytes);
+  EXPECT_EQ(back.customer, "Ada");
+  EXPECT_EQ(polyproc::decode_pickle<polyproc::Object>(bytes).repr(), "(7, 'Ada', [1.5, 2.0], None)");
+  EXPECT_EQ(polyproc::decode_pickle<Money>(polyproc::to_pickle(Money(5))).cents(), 5);
+}
+
+TEST(Guide, Objects) {
+  polyproc::Object config = polyproc::Object::dict({{"name", "demo"}, {1, polyproc::Object::list({2.5, true})}});
+  config.set("self", config);
+  std::string text = config.repr();          // {'name': 'demo', 1: [2.5, True], 'self': {...}}
+  double number = config.at(1.0).at(0).as_double();  // 1, 1.0 and true are one key
+  EXPECT_EQ(text, "{'name': 'demo', 1: [2.5, True], 'self': {...}}");
+  EXPECT_EQ(number, 2.5);
+}
+
+TEST(Guide, DamagedValues) {
+  std::string told;
+  const auto puts = [&](const char* text) { told = text; };
+  const auto consume = [](std::uint8_t) { FAIL(); };
+  try {
+    std::uint8_t small = polyproc::decode_pickle<std::uint8_t>(polyproc::to_pickle(256));
+    consume(small);
+  } catch (const polyproc::DecodeError& error) {
+    puts(error.what());  // decode: the int does not fit its type (at byte 2)
+  }
+  EXPECT_EQ(told, "decode: the int does not fit its type (at byte 2)");
+}
+
 TEST(Guide, Processes) {
   polyproc::Queue<int> numbers;
   polyproc::Value<long> sum;

@@ -19,7 +19,9 @@
 #include <polyproc/codec/element_format.hpp>
 #include <polyproc/codec/holds_pointers.hpp>
 #include <polyproc/codec/pickle.hpp>
+#if __has_include(<boost/pfr/core.hpp>)
 #include <polyproc/codec/struct_codec.hpp>
+#endif
 #include <polyproc/codec/value_codec.hpp>
 
 namespace polyproc::inline v0 {
