@@ -70,6 +70,9 @@ struct ObjectAccess {
   static Node* node(const Object& object) noexcept {
     return object.counted_ ? reinterpret_cast<Node*>(static_cast<std::uintptr_t>(object.bits_)) : nullptr;
   }
+  static Node* certain_node(const Object& object) noexcept {
+    return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(object.bits_));
+  }
   static double floating(const Object& object) noexcept {
     return object.counted_ ? static_cast<NanNode*>(node(object))->value : std::bit_cast<double>(object.bits_);
   }
@@ -88,14 +91,15 @@ struct ObjectAccess {
   }
 };
 
+// Each for an object that is known to have such a node.
 inline SequenceNode& sequence(const Object& object) noexcept {
-  return *static_cast<SequenceNode*>(ObjectAccess::node(object));
+  return *static_cast<SequenceNode*>(ObjectAccess::certain_node(object));
 }
 inline TableNode& table(const Object& object) noexcept {
-  return *static_cast<TableNode*>(ObjectAccess::node(object));
+  return *static_cast<TableNode*>(ObjectAccess::certain_node(object));
 }
 inline TextNode& text(const Object& object) noexcept {
-  return *static_cast<TextNode*>(ObjectAccess::node(object));
+  return *static_cast<TextNode*>(ObjectAccess::certain_node(object));
 }
 inline const Integer* big_integer(const Object& object) noexcept {
   return ObjectAccess::counted(object) ? &static_cast<IntegerNode*>(ObjectAccess::node(object))->value
@@ -105,7 +109,7 @@ inline std::int64_t small_integer(const Object& object) noexcept {
   return static_cast<std::int64_t>(ObjectAccess::bits(object));
 }
 inline std::complex<double> complex(const Object& object) noexcept {
-  return static_cast<ComplexNode*>(ObjectAccess::node(object))->value;
+  return static_cast<ComplexNode*>(ObjectAccess::certain_node(object))->value;
 }
 inline bool is_sequence(Kind kind) noexcept { return kind == Kind::list || kind == Kind::tuple; }
 inline bool is_set(Kind kind) noexcept { return kind == Kind::set || kind == Kind::frozenset; }
