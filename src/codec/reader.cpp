@@ -116,8 +116,8 @@ Integer Reader::read_integer() {
 }
 
 double Reader::read_int_as_float() {
+  at_ = value_at_;
   const Opcode op = peek();
-  value_at_ = at_;
   if (op != Opcode::bin_int && op != Opcode::bin_int1 && op != Opcode::bin_int2 && op != Opcode::long1 &&
       op != Opcode::long4)
     fail_type("a float");

@@ -15,9 +15,14 @@ using Byte = unsigned char;
 Byte byte_at(std::string_view text, std::size_t at) noexcept { return static_cast<Byte>(text[at]); }
 
 std::size_t skip_ascii(std::string_view text, std::size_t at) noexcept {
-  for (std::uint64_t word = 0; at + 8 <= text.size(); at += 8) {
+  std::uint64_t word = 0;
+  for (; at + 8 <= text.size(); at += 8) {
     std::memcpy(&word, text.data() + at, 8);
     if ((word & 0x8080808080808080) != 0) break;
+  }
+  if (at + 8 > text.size() && text.size() >= 8) {  // the end, together with bytes that were seen
+    std::memcpy(&word, text.data() + text.size() - 8, 8);
+    if ((word & 0x8080808080808080) == 0) return text.size();
   }
   while (at < text.size() && byte_at(text, at) < 0x80) ++at;
   return at;

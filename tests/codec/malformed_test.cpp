@@ -156,14 +156,14 @@ TEST(Malformed, CyclesThatAreDroppedOnTheWayAreFreed) {
 }
 
 TEST(Malformed, RepetitionDoesNotMultiplyMemory) {
-  std::string text = "\x80\x02]q\0(";
+  std::string text = "\x80\x02]q\0("s;
   for (int i = 0; i < 1000; ++i) text += "K\1";
   text += "e0";
   text += '(';
   for (int i = 0; i < 2000; ++i) text += "cbuiltins\nset\nh\0\x85R"sv;
   text += "l.";
   EXPECT_TRUE(try_decode<Object>(bytes_of(text)));
-  std::string more = "\x80\x02X\0\1\0\0" + std::string(256, 'x') + "q\0cbuiltins\nbytearray\nq\1(";
+  std::string more = "\x80\x02X\0\1\0\0"s + std::string(256, 'x') + "q\0cbuiltins\nbytearray\nq\1("s;
   for (int i = 0; i < 5000; ++i) more += "h\1h\0X\6\0\0\0latin1\x86R"sv;
   (void)try_decode<Object>(bytes_of(more + "l."));
 }

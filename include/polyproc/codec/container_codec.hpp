@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -122,7 +123,10 @@ struct MapCodec {
       in.begin_key();
       Key key = Codec<Key>::read(in);
       in.end_key();
-      all.insert_or_assign(all.end(), std::move(key), Codec<Mapped>::read(in));
+      if constexpr (std::is_default_constructible_v<Mapped>)  // with fewer comparisons
+        all.emplace_hint(all.end(), std::move(key), Mapped{})->second = Codec<Mapped>::read(in);
+      else
+        all.insert_or_assign(all.end(), std::move(key), Codec<Mapped>::read(in));
     });
     return all;
   }

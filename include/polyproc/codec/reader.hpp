@@ -58,8 +58,7 @@ class POLYPROC_API Reader {
   [[nodiscard]] Integer read_integer();
   // An int is taken for a float.
   [[nodiscard]] double read_float() {
-    if (peek() != Opcode::bin_float) return read_int_as_float();
-    ++at_;
+    if (next() != Opcode::bin_float) return read_int_as_float();
     return std::bit_cast<double>(__builtin_bswap64(number<std::uint64_t>()));
   }
   [[nodiscard]] std::complex<double> read_complex();
