@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How values of Objects end: by counting, with a look at cycles where there are any. Why so:
-// docs/decisions/0006-counted-objects-and-known-cycles.md.
+// docs/decisions/0007-counted-objects-and-known-cycles.md.
 //
 // Nothing here recurses or allocates on the way down: nodes are linked through themselves.
 #include <algorithm>
