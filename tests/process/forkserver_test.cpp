@@ -47,7 +47,9 @@ pid_t server_pid() {
     std::ifstream stat(entry.path() / "stat");
     std::string fields;
     std::getline(stat, fields);
-    const auto rest = fields.substr(fields.rfind(')') + 2);
+    const auto name_end = fields.rfind(") ");
+    if (name_end == std::string::npos) continue;  // it has ended meanwhile
+    const auto rest = fields.substr(name_end + 2);
     if (line.find("--polyproc-child=") != std::string::npos && std::stol(rest.substr(2)) == ::getpid())
       return static_cast<pid_t>(std::stol(name));
   }
