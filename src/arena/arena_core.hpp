@@ -98,6 +98,12 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   // A block without Holding, its reference in `entry`.
   std::uint64_t create_in(Entry* entry, BlockKind kind, const ElementType& type, std::uint64_t bytes,
                           bool zeroed);
+  // Makes bytes the object of another kind whose payload they hold by now. Until then a death releases nothing in them.
+  void become(std::uint64_t block, BlockKind kind);
+  // References that lie in a block: one more, or one less, together with the block's own count of them. What is taken
+  // out goes into `entry`.
+  void add_reference(std::uint64_t& count, std::uint64_t block);
+  void take_reference(std::uint64_t& count, std::uint64_t block, Entry* entry);
   void will_send(Entry* entry, const std::atomic<std::uint64_t>& commit, std::uint64_t position) noexcept;
   void not_sent(Entry* entry) noexcept;
   void sent(Entry* entry) noexcept;

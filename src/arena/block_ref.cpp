@@ -38,6 +38,8 @@ std::string_view word_for(BlockKind kind) {
       return "queue message";
     case BlockKind::queue_open_items:
       return "open items of a queue";
+    case BlockKind::queue_letter:
+      return "queue message with references";
     case BlockKind::process_message:
       return "process message";
   }

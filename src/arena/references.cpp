@@ -230,6 +230,27 @@ std::size_t ArenaCore::holdings() const {
   return holdings_.size();
 }
 
+void ArenaCore::become(std::uint64_t block, BlockKind kind) {
+  Transaction section(*this);
+  section.set(BlockHeap::header(*region_, block).kind, kind);
+  section.commit();
+}
+
+void ArenaCore::add_reference(std::uint64_t& count, std::uint64_t block) {
+  Transaction section(*this);
+  BlockHeader& header = BlockHeap::header(*region_, block);
+  section.set(header.state, header.state.load(std::memory_order_relaxed) + 1);
+  section.set(count, count + 1);
+  section.commit();
+}
+
+void ArenaCore::take_reference(std::uint64_t& count, std::uint64_t block, Entry* entry) {
+  Transaction section(*this);
+  section.set(entry->block, with_kind(block, EntryKind::held));
+  section.set(count, count - 1);
+  section.commit();
+}
+
 void ArenaCore::will_send(Entry* entry, const std::atomic<std::uint64_t>& commit,
                           std::uint64_t position) noexcept {
   entry->commit.store(region_->offset_of(&commit), std::memory_order_relaxed);

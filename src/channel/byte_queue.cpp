@@ -31,13 +31,14 @@ void note_current_cpu(QueueEnd& end) noexcept {
 }
 
 ByteQueue::ByteQueue(const Arena& arena, BlockKind kind, const ElementType& type, std::uint64_t maxsize) {
-  bind(BlockRef::create(arena, kind, type, sizeof(QueueState)));
+  bind(BlockRef::create(arena, BlockKind::bytes, type, sizeof(QueueState)));
   state_->maxsize = maxsize == 0 ? kUnbounded : std::min(maxsize, kUnbounded);
   state_->joinable = kind == BlockKind::joinable_queue ? 1 : 0;
   for (QueueEnd* end : {&state_->put, &state_->get}) {
     end->lock.need = 1;
     end->cpu.store(-1, std::memory_order_relaxed);
   }
+  core_->become(block_.handle().offset, kind);
   make_first_ring();
 }
 

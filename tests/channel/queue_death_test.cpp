@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 
+#include "channel/queue_state.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc {
@@ -180,6 +181,34 @@ TEST_F(QueueDeath, OfAConsumerAtEachStep) {
     for (const std::uint32_t countdown : kCountdowns) {
       kill_consumer(point, countdown);
       if (HasFatalFailure()) return;
+      expect_as_before(arena_, blocks_, point + " " + std::to_string(countdown));
+      if (HasFailure()) return;
+    }
+  }
+}
+
+// The memory of a queue that is being made may be an old object's, in which a queue would seem to be ready.
+TEST_F(QueueDeath, OfItsMakerBeforeItIsAQueue) {
+  const BlockRef bystander = BlockRef::create(arena_, BlockKind::bytes, {}, 100);
+  const auto make_one = [&] {
+    {
+      const BlockRef old = BlockRef::create(arena_, BlockKind::bytes, {}, sizeof(QueueState));
+      auto& state = *reinterpret_cast<QueueState*>(old.data());
+      state.life = static_cast<std::uint64_t>(QueueLife::ready);
+      for (QueueEnd* end : {&state.put, &state.get})
+        for (Cursor& cursor : end->cursors) cursor.ring = bystander.handle().offset;
+    }
+    const Queue<int> queue(arena_);
+  };
+  settle();
+  for (const auto& point : passed_by(make_one)) {
+    for (const std::uint32_t countdown : kCountdowns) {
+      ForkedChild maker([&] {
+        os::arm_fail_point(point, countdown);
+        make_one();
+      });
+      const int code = maker.join();
+      ASSERT_TRUE(code == 0 || code == -SIGKILL) << point << " ended with " << code;
       expect_as_before(arena_, blocks_, point + " " + std::to_string(countdown));
       if (HasFailure()) return;
     }

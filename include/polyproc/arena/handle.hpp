@@ -32,6 +32,7 @@ enum class BlockKind : std::uint32_t {
   queue_message = 11,
   queue_open_items = 12,
   process_message = 13,
+  queue_letter = 14,
 };
 
 }  // namespace polyproc::inline v0
