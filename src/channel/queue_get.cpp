@@ -9,6 +9,7 @@
 #include <polyproc/os/fail_point.hpp>
 
 #include "arena/arena_core.hpp"
+#include "channel/letter.hpp"
 #include "channel/open_items.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
@@ -169,7 +170,11 @@ QueueStatus ByteQueue::get_with_care(QueueSink& sink, Deadline deadline) {
     sink.size = record.length;
     if (is_message) {
       message.received();
-      sink.assign(sink, {core_->payload(block, record.length), record.length});
+      const bool is_letter = core_->region().at<BlockHeader>(block).kind == BlockKind::queue_letter;
+      sink.assign(
+          sink, {is_letter ? letter_text(*core_, block, record.length) : core_->payload(block, record.length),
+                 record.length});
+      if (is_letter && sink.letter != nullptr) *sink.letter = BlockRef(core_->adopt_entry(message.release()));
     }
     if (record.left != 0) drained.received();
     return QueueStatus::done;

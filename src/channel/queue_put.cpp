@@ -9,6 +9,7 @@
 
 #include "arena/arena_core.hpp"
 #include "arena/page_heap.hpp"
+#include "channel/letter.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
 #include "channel/ring_access.hpp"
@@ -205,6 +206,22 @@ QueueStatus ByteQueue::put_message(const void* data, std::size_t size, Deadline 
   spare.now_held();
   std::memcpy(core_->payload(message, size), data, size);
   POLYPROC_FAIL_POINT("queue.put.message_copied");
+  return send_message(spare, message, size, deadline);
+}
+
+QueueStatus ByteQueue::put_letter(const void* data, std::size_t size, std::span<const BlockRef> references,
+                                  Deadline deadline) {
+  if (is_shut_down()) return QueueStatus::shut_down;
+  SpareEntry spare(*core_);
+  const std::uint64_t bytes = letter_bytes(references.size(), size);
+  const std::uint64_t letter = core_->create_in(spare.entry(), BlockKind::queue_message, {}, bytes, false);
+  spare.now_held();
+  write_letter(*core_, letter, references, data, size);
+  return send_message(spare, letter, size, deadline);
+}
+
+QueueStatus ByteQueue::send_message(SpareEntry& spare, std::uint64_t message, std::size_t size,
+                                    Deadline deadline) {
   const QueueStatus status = put_record(record_bytes(8), deadline, [&](const Place& place) {
     write_word(place.data, record_word(size, RecordKind::message));
     write_word(place.data + kRecordHeader, message);

@@ -5,6 +5,7 @@
 
 #include <polyproc/channel/byte_queue.hpp>
 
+#include "channel/letter.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/queue_wait.hpp"
@@ -143,6 +144,7 @@ void register_queue_release() noexcept {
   for (const BlockKind kind : {BlockKind::queue, BlockKind::simple_queue, BlockKind::joinable_queue}) {
     register_contents_release(kind, release_queue);
   }
+  register_contents_release(BlockKind::queue_letter, release_letter);
 }
 
 }  // namespace polyproc::inline v0

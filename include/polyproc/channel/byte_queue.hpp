@@ -19,6 +19,7 @@ struct QueueState;
 struct QueueEnd;
 struct Entry;
 class BiasedSection;
+class SpareEntry;
 
 enum class QueueStatus { done, timed_out, shut_down };
 
@@ -32,7 +33,8 @@ struct QueueSink {
   void (*reserve)(QueueSink& sink, std::size_t needed);                        // for assign()
   void (*assign)(QueueSink& sink, std::span<const std::byte> bytes) noexcept;  // at most `reserved`
   std::size_t reserved = 0;
-  std::size_t size = 0;  // of the item, set by get
+  std::size_t size = 0;        // of the item, set by get
+  BlockRef* letter = nullptr;  // where get leaves the references that the item holds, if it holds any
 };
 
 // Thread-safe but for assignment and close(). All methods throw UsageError on an empty (closed, moved-from) handle.
@@ -53,6 +55,10 @@ class POLYPROC_API ByteQueue {
   // timed_out: the queue was full (maxsize) until the deadline. Throws ArenaFull when the arena has no room for the
   // item; the queue is as before.
   [[nodiscard]] QueueStatus put(const void* data, std::size_t size, Deadline deadline);
+  // An item that names shared objects of the queue's arena: it holds them until it is dropped, or got by a sink that
+  // has no use for them.
+  [[nodiscard]] QueueStatus put_letter(const void* data, std::size_t size,
+                                       std::span<const BlockRef> references, Deadline deadline);
   [[nodiscard]] QueueStatus get(QueueSink& sink, Deadline deadline);
 
   // Several items under one entrance, each framed as its length in bytes << 3 (8 bytes) and its bytes padded to a
@@ -117,6 +123,7 @@ class POLYPROC_API ByteQueue {
   template <class Write>
   QueueStatus put_record(std::uint64_t need, Deadline deadline, Write write);
   QueueStatus put_message(const void* data, std::size_t size, Deadline deadline);
+  QueueStatus send_message(SpareEntry& holder, std::uint64_t message, std::size_t size, Deadline deadline);
   [[nodiscard]] bool wait_for_ring_space(const Place& place) const;
 
   [[nodiscard]] bool get_at_once(QueueSink& sink);

@@ -26,9 +26,11 @@ namespace detail {
 // What the queues have in common. A handle: copies name the same queue.
 template <Queueable T, BlockKind Kind>
 class QueueHandle {
+  using Item = ItemOf<T>;
+
  public:
   using value_type = T;
-  using Argument = typename QueueItem<T>::Argument;
+  using Argument = typename Item::Argument;
 
   // ---- putting. Each throws ShutDown after shutdown(), ArenaFull when the arena has no room for the item.
   // Waits while the queue is full.
@@ -53,7 +55,15 @@ class QueueHandle {
   void put_many(R&& items) {
     std::vector<std::byte> frames;
     for (auto&& item : items) {
-      append_frame(frames, QueueItem<T>::bytes(item));
+      if constexpr (PickledItem<T>) {
+        const OutgoingItem out(item, block());
+        if (out.references().empty())
+          append_frame(frames, out.bytes());
+        else
+          put_frames(frames), put_letter(out, Deadline::never());
+      } else {
+        append_frame(frames, QueueItem<T>::bytes(item));
+      }
       if (frames.size() >= kBatchBytes) put_frames(frames);
     }
     put_frames(frames);
@@ -62,7 +72,7 @@ class QueueHandle {
   // ---- getting. Each throws ShutDown once the queue is shut down and drained.
   // Waits while the queue is empty.
   [[nodiscard]] T get() {
-    typename QueueItem<T>::Receiver receiver;
+    typename Item::Receiver receiver;
     if (core_.get(receiver, Deadline::never()) != QueueStatus::done) throw_shut_down("getting from");
     return std::move(receiver).item();
   }
@@ -112,7 +122,7 @@ class QueueHandle {
     explicit Iterator(QueueHandle& queue) : queue_(&queue) { ++*this; }
     [[nodiscard]] T& operator*() const { return *item_; }
     Iterator& operator++() {
-      typename QueueItem<T>::Receiver receiver;
+      typename Item::Receiver receiver;
       if (queue_->core_.get(receiver, Deadline::never()) == QueueStatus::done)
         item_.emplace(std::move(receiver).item());
       else
@@ -141,10 +151,10 @@ class QueueHandle {
 
  protected:
   explicit QueueHandle(const Arena& arena, std::uint64_t maxsize)
-      : core_(arena, Kind, QueueItem<T>::type(), maxsize) {}
+      : core_(arena, Kind, Item::type(), maxsize) {}
   QueueHandle(const Arena& arena, const std::string& name, std::uint64_t maxsize)
-      : core_(arena, name, Kind, QueueItem<T>::type(), maxsize) {}
-  explicit QueueHandle(BlockRef block) : core_(std::move(block), Kind, QueueItem<T>::type()) {}
+      : core_(arena, name, Kind, Item::type(), maxsize) {}
+  explicit QueueHandle(BlockRef block) : core_(std::move(block), Kind, Item::type()) {}
 
   ByteQueue core_;
 
@@ -156,14 +166,27 @@ class QueueHandle {
   }
 
   bool put_status(Argument item, Deadline deadline) {
-    const std::span<const std::byte> bytes = QueueItem<T>::bytes(item);
-    const QueueStatus status = core_.put(bytes.data(), bytes.size(), deadline);
-    if (status == QueueStatus::shut_down) throw_shut_down("putting into");
-    return status == QueueStatus::done;
+    if constexpr (PickledItem<T>) {
+      block().require("putting into a queue");
+      const OutgoingItem out(item, block());
+      return out.references().empty() ? put_bytes(out.bytes(), deadline) : put_letter(out, deadline);
+    } else {
+      return put_bytes(QueueItem<T>::bytes(item), deadline);
+    }
+  }
+  bool put_bytes(std::span<const std::byte> bytes, Deadline deadline) {
+    return is_done(core_.put(bytes.data(), bytes.size(), deadline));
+  }
+  bool put_letter(const OutgoingItem& out, Deadline deadline) {
+    return is_done(core_.put_letter(out.bytes().data(), out.bytes().size(), out.references(), deadline));
+  }
+  static bool is_done(QueueStatus put) {
+    if (put == QueueStatus::shut_down) throw_shut_down("putting into");
+    return put == QueueStatus::done;
   }
 
   std::optional<T> get_optional(Deadline deadline) {
-    typename QueueItem<T>::Receiver receiver;
+    typename Item::Receiver receiver;
     switch (core_.get(receiver, deadline)) {
       case QueueStatus::done:
         return std::move(receiver).item();
@@ -209,7 +232,7 @@ class QueueHandle {
   }
 
   std::optional<T> get_optional_if_not_shut_down(Deadline deadline) {
-    typename QueueItem<T>::Receiver receiver;
+    typename Item::Receiver receiver;
     const QueueStatus status = core_.get(receiver, deadline);
     if (status == QueueStatus::shut_down && deadline.is_never()) throw_shut_down("getting from");
     if (status != QueueStatus::done) return std::nullopt;
@@ -220,7 +243,7 @@ class QueueHandle {
     std::uint64_t word = 0;
     std::memcpy(&word, frame, sizeof word);
     const std::size_t size = word >> 3;
-    typename QueueItem<T>::Receiver receiver;
+    typename Item::Receiver receiver;
     if (size > receiver.capacity) receiver.grow(receiver, size);
     if (size != 0) std::memcpy(receiver.data, frame + sizeof word, size);
     receiver.size = size;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How items of a queue become bytes: trivially copyable types as they are, strings and vectors of such by their
-// elements.
+// How items of a queue become bytes: types whose bytes mean the same everywhere as they are, strings and vectors of such
+// by their elements, all others as pickles, which may name shared objects.
 #pragma once
 
 #include <concepts>
@@ -14,8 +14,9 @@
 #include <fmt/format.h>
 
 #include <polyproc/channel/byte_queue.hpp>
+#include <polyproc/channel/references.hpp>
+#include <polyproc/codec/codec.hpp>
 #include <polyproc/os/error.hpp>
-#include <polyproc/shared/element_format.hpp>
 
 namespace polyproc::inline v0 {
 
@@ -47,6 +48,12 @@ class RangeReceiver : public QueueSink {
     item_.resize(size / kElement);
     if (data == small_ && size != 0) std::memcpy(item_.data(), small_, size);
     return std::move(item_);
+  }
+
+ protected:
+  // Until item() is called.
+  [[nodiscard]] std::span<const std::byte> received() const noexcept {
+    return {data == small_ && !assigned_ ? small_ : reinterpret_cast<const std::byte*>(item_.data()), size};
   }
 
  private:
@@ -106,6 +113,22 @@ class ValueReceiver : public QueueSink {
   alignas(T) std::byte place_[sizeof(T)];
 };
 
+template <class T>
+class PickleReceiver : public RangeReceiver<std::vector<std::byte>> {
+ public:
+  PickleReceiver() noexcept { letter = &letter_; }
+
+  // Throws DecodeError. The item is not in the queue any more.
+  [[nodiscard]] T item() && {
+    if (!letter_) return decode<T>(received());
+    IncomingReferences references(letter_);
+    return decode<T>(received(), &references);
+  }
+
+ private:
+  BlockRef letter_;
+};
+
 template <Shareable T>
 inline constexpr FormatText kSequenceFormat = [] {
   FormatText text;
@@ -116,7 +139,7 @@ inline constexpr FormatText kSequenceFormat = [] {
 
 }  // namespace detail
 
-template <Shareable T>
+template <RawValue T>
 struct QueueItem<T> {
   using Argument = const T&;
   using Receiver = detail::ValueReceiver<T>;
@@ -136,7 +159,7 @@ struct QueueItem<std::string> {
   }
 };
 
-template <Shareable T>
+template <RawValue T>
 requires(!std::same_as<T, bool>) struct QueueItem<std::vector<T>> {
   using Argument = std::span<const T>;
   using Receiver = detail::RangeReceiver<std::vector<T>>;
@@ -144,10 +167,46 @@ requires(!std::same_as<T, bool>) struct QueueItem<std::vector<T>> {
   static std::span<const std::byte> bytes(std::span<const T> item) noexcept { return std::as_bytes(item); }
 };
 
+// Laid out by QueueItem, which programs may specialise.
 template <class T>
-concept Queueable = requires(typename QueueItem<T>::Argument item) {
+concept RawItem = requires(typename QueueItem<T>::Argument item) {
   { QueueItem<T>::bytes(item) } -> std::convertible_to<std::span<const std::byte>>;
   { QueueItem<T>::type() } -> std::same_as<ElementType>;
 };
+
+template <class T>
+concept PickledItem = !RawItem<T> && Encodable<T>;
+
+template <class T>
+concept Queueable = RawItem<T> || PickledItem<T>;
+
+namespace detail {
+
+// A pickle, and the shared objects that it names.
+class OutgoingItem {
+ public:
+  template <class T>
+  OutgoingItem(const T& item, const BlockRef& queue)
+      : references_(queue), writer_({.handles = &references_}) {
+    encode(item, writer_);
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return writer_.bytes(); }
+  [[nodiscard]] std::span<const BlockRef> references() const noexcept { return references_.blocks(); }
+
+ private:
+  OutgoingReferences references_;
+  Writer writer_;
+};
+
+template <class T>
+struct ItemOf : QueueItem<T> {};
+template <PickledItem T>
+struct ItemOf<T> {
+  using Argument = const T&;
+  using Receiver = PickleReceiver<T>;
+  static constexpr ElementType type() noexcept { return wire_type<T>(); }
+};
+
+}  // namespace detail
 
 }  // namespace polyproc::inline v0

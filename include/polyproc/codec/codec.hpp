@@ -19,6 +19,7 @@
 #include <polyproc/codec/element_format.hpp>
 #include <polyproc/codec/holds_pointers.hpp>
 #include <polyproc/codec/pickle.hpp>
+#include <polyproc/codec/shared_handle.hpp>
 #if __has_include(<boost/pfr/core.hpp>)
 #include <polyproc/codec/struct_codec.hpp>
 #endif

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <polyproc/process/transfer.hpp>
+#include <polyproc/process/value_transfer.hpp>
 
 namespace polyproc::inline v0 {
 

@@ -30,7 +30,7 @@
 #include <vector>
 
 #include <polyproc/arena/block_ref.hpp>
-#include <polyproc/shared/element_format.hpp>
+#include <polyproc/codec/codec.hpp>
 
 namespace polyproc::inline v0 {
 
@@ -80,13 +80,6 @@ class POLYPROC_API Decoder {
 
 template <class T>
 struct Transfer;
-
-// A handle to a shared object: Value, Array, Lock, Queue ...
-template <class H>
-concept SharedHandle = requires(const H& handle, BlockRef block) {
-  { handle.block() } -> std::convertible_to<const BlockRef&>;
-  { H::from_block(std::move(block)) } -> std::same_as<H>;
-};
 
 namespace detail {
 

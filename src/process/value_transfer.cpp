@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#include <polyproc/process/value_transfer.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <polyproc/codec/decode_error.hpp>
+#include <polyproc/os/error.hpp>
+
+namespace polyproc::inline v0::detail {
+
+void ArgumentHandles::write(Encoder& out) const {
+  out.write_count(blocks_.size());
+  for (const BlockRef& block : blocks_) out.write_block(block);
+}
+
+void ArgumentHandles::read(Decoder& in) {
+  for (std::uint64_t left = in.read_length(sizeof(Handle)); left > 0; --left)
+    blocks_.push_back(in.read_block());
+}
+
+std::uint64_t ArgumentHandles::add_block(const BlockRef& block) {
+  const auto known = std::find(blocks_.begin(), blocks_.end(), block);
+  if (known != blocks_.end()) return static_cast<std::uint64_t>(known - blocks_.begin());
+  blocks_.push_back(block);
+  return blocks_.size() - 1;
+}
+
+std::uint64_t ArgumentHandles::add_descriptor(int descriptor) {
+  throw UsageError(fmt::format(
+      "handing descriptor {} to a process inside a value: pass what it belongs to as an argument of its own",
+      descriptor));
+}
+
+BlockRef ArgumentHandles::block(std::uint64_t number) {
+  if (number < blocks_.size()) return blocks_[number];
+  throw DecodeError(fmt::format("shared object {} is named, and the call holds {}", number, blocks_.size()),
+                    0);
+}
+
+os::Fd ArgumentHandles::descriptor(std::uint64_t number) {
+  throw DecodeError(fmt::format("descriptor {} is named, and the call holds none", number), 0);
+}
+
+}  // namespace polyproc::inline v0::detail
