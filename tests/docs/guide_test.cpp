@@ -34,6 +34,26 @@ void resize(polyproc::JoinableQueue<std::string> pictures) {
   }
 }
 
+struct Request {
+  std::string question;
+  polyproc::Queue<std::string> answers;
+};
+
+void answer(polyproc::Queue<Request> requests) {
+  for (Request& request : requests) request.answers.put("You ask: " + request.question);
+}
+
+TEST(Guide, SharedObjectsInItems) {
+  polyproc::Queue<Request> requests;
+  polyproc::Process child(answer, requests);
+  child.start();
+  const Request request{"why?", polyproc::Queue<std::string>()};
+  requests.put(request);
+  EXPECT_EQ(polyproc::Queue<std::string>(request.answers).get_for(20s), "You ask: why?");
+  requests.shutdown();
+  child.join();
+}
+
 TEST(Guide, NamedArenas) {
   polyproc::Arena shop = polyproc::Arena::open_or_create("shop");
   polyproc::Queue<int> orders(shop, "orders");     // made here, or by another program
