@@ -3,6 +3,7 @@
 #pragma once
 
 #include <polyproc/arena/arena.hpp>
+#include <polyproc/channel/connection.hpp>
 #include <polyproc/channel/queue.hpp>
 #include <polyproc/codec/codec.hpp>
 #include <polyproc/codec/object.hpp>

@@ -16,6 +16,7 @@ Full::~Full() = default;
 ArenaFull::~ArenaFull() = default;
 Closed::~Closed() = default;
 ShutDown::~ShutDown() = default;
+EndOfFile::~EndOfFile() = default;
 TimeoutError::~TimeoutError() = default;
 OwnerDied::~OwnerDied() = default;
 TypeMismatch::~TypeMismatch() = default;

@@ -7,22 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <ctime>
 
 #include <polyproc/os/error.hpp>
 
+#include "os/poll.hpp"
+
 namespace polyproc::inline v0::os {
-namespace {
-
-constexpr std::chrono::hours kLongestSleep{1};
-
-timespec to_timespec(std::chrono::nanoseconds duration) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
-  return {static_cast<std::time_t>(seconds.count()), static_cast<long>((duration - seconds).count())};
-}
-
-}  // namespace
 
 std::optional<Fd> open_pidfd(pid_t pid) {
   const long fd = ::syscall(SYS_pidfd_open, pid, 0);  // close-on-exec by itself
@@ -32,14 +22,7 @@ std::optional<Fd> open_pidfd(pid_t pid) {
 }
 
 bool wait_for_end(int pidfd, Deadline deadline) {
-  pollfd ended{pidfd, POLLIN, 0};
-  for (;;) {
-    const timespec left = to_timespec(deadline.remaining(kLongestSleep));
-    const int count = ::ppoll(&ended, 1, &left, nullptr);
-    if (count > 0) return true;
-    if (count < 0 && errno != EINTR) throw_os_error(errno, "poll", "a process");
-    if (deadline.passed()) return false;
-  }
+  return wait_for(pidfd, POLLIN, deadline, "a process");
 }
 
 bool send_signal(int pidfd, int signal) {

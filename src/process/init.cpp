@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <polyproc/arena/arena.hpp>
@@ -73,6 +74,9 @@ std::unique_ptr<ProcessTarget> receive_call(const Arrival& child) {
   become(read_role(in));
   if (const std::uint64_t life_line = in.read_count(); life_line != 0)
     die_with_parent(take_over(static_cast<int>(life_line) - 1));
+  std::vector<os::Fd> descriptors(in.read_length(sizeof(std::uint64_t)));
+  for (os::Fd& fd : descriptors) fd = take_over(static_cast<int>(in.read_count()));
+  in.set_descriptors(std::move(descriptors));
   auto target = read_target(in);
   Arena::family().core().drop_unadopted();
   return target;

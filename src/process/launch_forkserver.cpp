@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The call is written down as for spawn, and held by a place in the arena that is alive through a descriptor, which goes to
 // the child by way of the fork server.
-#include <array>
 #include <atomic>
 #include <optional>
 #include <utility>
@@ -46,9 +45,10 @@ std::optional<Launched> try_launch(const Encoder& call, const ChildRole& role) {
   try {
     Embryo escrow = core.prepare_child(offsets_of(call.family_blocks(), message));
     child.embryos.push_back({core.weak_from_this(), escrow.identity});
-    const std::array fds{escrow.claim.get(), reading_end.get()};
-    answer = ask_fork_server({escrow.identity, message.handle(), role.daemon ? 1u : 0u},
-                             std::span(fds).first(role.daemon ? 2 : 1));
+    std::vector<int> fds{escrow.claim.get()};
+    if (reading_end) fds.push_back(reading_end.get());
+    fds.insert(fds.end(), call.descriptors().begin(), call.descriptors().end());
+    answer = ask_fork_server({escrow.identity, message.handle(), role.daemon ? 1u : 0u}, fds);
     escrow.claim.close();
     core.recover(escrow.identity);  // where the child has taken everything already
     if (answer && answer->pid == 0)

@@ -62,23 +62,28 @@ Launched launch_by_spawn(const ProcessTarget& target, const ChildRole& role, std
     child.life_line = life_line();
     reading_end = child.life_line->reading_end();
   }
+  Encoder arguments;
+  target.encode(arguments);
   Encoder call;
   write_role(call, role);
   call.write_count(static_cast<std::uint64_t>(reading_end.get() + 1));
-  target.encode(call);
-  child.kept = call.named_blocks();
+  call.write_count(arguments.descriptors().size());
+  for (const int fd : arguments.descriptors()) call.write_count(static_cast<std::uint64_t>(fd));
+  call.write(arguments.bytes());
+  child.kept = arguments.named_blocks();
   const BlockRef message = make_message(call);
 
   SentinelReserve reserve;
   ArenaCore& core = Arena::family().core();
   try {
     const auto no_forks = hold_off_forks();
-    const Embryo embryo = core.prepare_child(offsets_of(call.family_blocks(), message));
+    const Embryo embryo = core.prepare_child(offsets_of(arguments.family_blocks(), message));
     child.embryos.push_back({core.weak_from_this(), embryo.identity});
     FileActions actions;
     actions.keep_open(embryo.claim.get());
     if (reading_end) actions.keep_open(reading_end.get());
     for (const int fd : inherited) actions.keep_open(fd);
+    for (const int fd : arguments.descriptors()) actions.keep_open(fd);
     child.pid = spawn({embryo.claim.get(), embryo.identity, message.handle()}, actions, role.name);
     POLYPROC_FAIL_POINT("process.spawned");
   } catch (...) {

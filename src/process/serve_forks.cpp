@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -57,7 +58,10 @@ void run_call(const ForkRequest& request, std::vector<os::Fd>& fds) {
     POLYPROC_FAIL_POINT("forkserver.taken");
     Decoder in({message.data() + sizeof(std::uint64_t), message.size() - sizeof(std::uint64_t)});
     become(read_role(in));
+    const std::size_t own = request.daemon != 0 ? 2 : 1;
     if (request.daemon != 0) die_with_parent(std::move(fds.at(1)));
+    in.set_descriptors({std::make_move_iterator(fds.begin() + static_cast<std::ptrdiff_t>(own)),
+                        std::make_move_iterator(fds.end())});
     target = read_target(in);
   }
   give_up(request, fds);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <polyproc/process/transfer.hpp>
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -59,6 +61,14 @@ void Encoder::write_function(const void* address) {
   write_count(token.offset);
 }
 
+void Encoder::write_descriptor(int descriptor) {
+  if (descriptor < 0)
+    throw UsageError("handing over a descriptor to a process: it is closed; pass an open one");
+  auto place = std::find(descriptors_.begin(), descriptors_.end(), descriptor);
+  if (place == descriptors_.end()) place = descriptors_.insert(place, descriptor);
+  write_count(static_cast<std::uint64_t>(place - descriptors_.begin()));
+}
+
 std::span<const std::byte> Decoder::read(std::uint64_t count) {
   if (count > rest_.size()) {
     throw CorruptArena(fmt::format(
@@ -103,6 +113,16 @@ void* Decoder::read_function() {
   token.module = read_text();
   token.offset = read_count();
   return find_function(token);
+}
+
+// A copy: several arguments may name the same one.
+os::Fd Decoder::read_descriptor() {
+  const std::uint64_t place = read_count();
+  if (place >= descriptors_.size())
+    throw CorruptArena("reading the arguments of a process: a descriptor is missing");
+  const int descriptor = descriptors_[place].get();
+  return os::Fd(os::checked("fcntl", "a descriptor from the parent",
+                            [&] { return ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }));
 }
 
 }  // namespace polyproc::inline v0

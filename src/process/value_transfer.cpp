@@ -2,6 +2,7 @@
 #include <polyproc/process/value_transfer.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <polyproc/codec/decode_error.hpp>
@@ -12,11 +13,15 @@ namespace polyproc::inline v0::detail {
 void ArgumentHandles::write(Encoder& out) const {
   out.write_count(blocks_.size());
   for (const BlockRef& block : blocks_) out.write_block(block);
+  out.write_count(sent_.size());
+  for (const int descriptor : sent_) out.write_descriptor(descriptor);
 }
 
 void ArgumentHandles::read(Decoder& in) {
   for (std::uint64_t left = in.read_length(sizeof(Handle)); left > 0; --left)
     blocks_.push_back(in.read_block());
+  for (std::uint64_t left = in.read_length(sizeof(std::uint64_t)); left > 0; --left)
+    received_.push_back(in.read_descriptor());
 }
 
 std::uint64_t ArgumentHandles::add_block(const BlockRef& block) {
@@ -27,9 +32,8 @@ std::uint64_t ArgumentHandles::add_block(const BlockRef& block) {
 }
 
 std::uint64_t ArgumentHandles::add_descriptor(int descriptor) {
-  throw UsageError(fmt::format(
-      "handing descriptor {} to a process inside a value: pass what it belongs to as an argument of its own",
-      descriptor));
+  sent_.push_back(descriptor);
+  return sent_.size() - 1;
 }
 
 BlockRef ArgumentHandles::block(std::uint64_t number) {
@@ -39,7 +43,9 @@ BlockRef ArgumentHandles::block(std::uint64_t number) {
 }
 
 os::Fd ArgumentHandles::descriptor(std::uint64_t number) {
-  throw DecodeError(fmt::format("descriptor {} is named, and the call holds none", number), 0);
+  if (number < received_.size()) return std::move(received_[number]);
+  throw DecodeError(fmt::format("descriptor {} is named, and the call holds {}", number, received_.size()),
+                    0);
 }
 
 }  // namespace polyproc::inline v0::detail

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <polyproc/codec/container_codec.hpp>
+#include <polyproc/codec/descriptor_codec.hpp>
 #include <polyproc/codec/element_format.hpp>
 #include <polyproc/codec/holds_pointers.hpp>
 #include <polyproc/codec/pickle.hpp>

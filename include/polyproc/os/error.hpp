@@ -52,6 +52,8 @@ POLYPROC_DECLARE_ERROR(ArenaFull, Full);
 POLYPROC_DECLARE_ERROR(Closed, Error);
 // The queue was shut down: puts are refused, and gets once it is drained.
 POLYPROC_DECLARE_ERROR(ShutDown, Closed);
+// The other end of the connection is closed, or all processes that had it have ended.
+POLYPROC_DECLARE_ERROR(EndOfFile, Closed);
 // A deadline passed.
 POLYPROC_DECLARE_ERROR(TimeoutError, Error);
 // The process that held this lock died inside: what it guards may be half changed. The lock is not held.

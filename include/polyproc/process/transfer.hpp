@@ -31,6 +31,7 @@
 
 #include <polyproc/arena/block_ref.hpp>
 #include <polyproc/codec/codec.hpp>
+#include <polyproc/os/fd.hpp>
 
 namespace polyproc::inline v0 {
 
@@ -49,14 +50,19 @@ class POLYPROC_API Encoder {
   // A function of this program or of a library that the receiver has loaded as well; throws UsageError when it lies in
   // a library without build id.
   void write_function(const void* address);
+  // The receiver gets a copy of it. It stays open here until the process has started.
+  void write_descriptor(int descriptor);
 
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
   // Objects in the family's arena, each once; and those in named arenas.
   [[nodiscard]] const std::vector<BlockRef>& family_blocks() const noexcept { return family_; }
   [[nodiscard]] const std::vector<BlockRef>& named_blocks() const noexcept { return named_; }
+  // Each once; the bytes name them by their places here.
+  [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return descriptors_; }
 
  private:
   std::vector<std::byte> bytes_;
+  std::vector<int> descriptors_;
   std::vector<BlockRef> family_;
   std::vector<BlockRef> named_;
 };
@@ -65,6 +71,8 @@ class POLYPROC_API Encoder {
 class POLYPROC_API Decoder {
  public:
   explicit Decoder(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
+  // Those that the encoder collected, as they are open here.
+  void set_descriptors(std::vector<os::Fd> descriptors) noexcept { descriptors_ = std::move(descriptors); }
   [[nodiscard]] std::span<const std::byte> read(std::uint64_t count);
   [[nodiscard]] std::uint64_t read_count();
   // A number of things that follow, at least `bytes_each` long.
@@ -73,8 +81,10 @@ class POLYPROC_API Decoder {
   [[nodiscard]] BlockRef read_block();
   // Throws UsageError when the function's library is not loaded here.
   [[nodiscard]] void* read_function();
+  [[nodiscard]] os::Fd read_descriptor();
 
  private:
+  std::vector<os::Fd> descriptors_;
   std::span<const std::byte> rest_;
 };
 

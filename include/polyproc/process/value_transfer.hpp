@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Arguments that Transfer has no form of its own for travel as the codec writes them: Object, sets, variants, plain structs
-// with strings and containers, types with a Codec; with the shared objects that they name.
+// with strings and containers, connections, types with a Codec; with the shared objects and descriptors that they name.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ inline constexpr bool kHasTransfer<std::map<K, V, C, A>> = true;
 template <class K, class V, class H, class E, class A>
 inline constexpr bool kHasTransfer<std::unordered_map<K, V, H, E, A>> = true;
 
-// The shared objects of one value, behind its bytes in the call.
+// The shared objects and descriptors of one value, before its bytes in the call.
 class POLYPROC_API ArgumentHandles final : public HandleTable {
  public:
   void write(Encoder& out) const;
@@ -40,6 +40,8 @@ class POLYPROC_API ArgumentHandles final : public HandleTable {
 
  private:
   std::vector<BlockRef> blocks_;
+  std::vector<int> sent_;
+  std::vector<os::Fd> received_;
 };
 
 }  // namespace detail

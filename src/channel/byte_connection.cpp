@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// A message is one packet of a sequenced-packet socket (docs/wire.md), which the kernel keeps whole whoever sends and
+// receives. What is too long for one goes in its tail (message_tail.hpp). That packet is filled all the same: so only a few
+// long messages are on their way at once, and a sender that is faster than its receiver waits.
+#include <polyproc/channel/byte_connection.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <polyproc/codec/decode_error.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/os/fail_point.hpp>
+
+#include "channel/message_tail.hpp"
+#include "os/fd_socket.hpp"
+#include "os/poll.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr const char* kWhat = "a connection";
+// Of a message's bytes. The kernel finds room for no more than this without many adjacent pages.
+constexpr std::size_t kMostInPacket = 80 * 1024;
+constexpr int kSocketBuffer = 4 * static_cast<int>(kMostInPacket);
+constexpr std::uint8_t kForm = 1;
+
+// At the beginning of each packet: no packet is empty.
+struct Header {
+  std::uint8_t form = kForm;
+  std::uint8_t unused = 0;
+  std::uint16_t descriptors = 0;  // without that of the tail, which is the first
+  std::uint32_t unused_too = 0;
+  std::uint64_t tail = 0;  // bytes of the message that are not in the packet
+};
+static_assert(sizeof(Header) == 16);
+
+int socket_option(int socket, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+template <class Byte>
+iovec part_of(std::span<Byte> bytes) noexcept {
+  return {const_cast<std::byte*>(bytes.data()), bytes.size()};
+}
+
+void check_packet(const os::ReceivedPacket& packet, const Header& header, std::size_t descriptors) {
+  if (packet.fds_lost)
+    os::throw_os_error(
+        EMFILE, "receiving a message with descriptors, which is lost: raise RLIMIT_NOFILE; recvmsg", kWhat);
+  if (packet.size < sizeof header || packet.cut || header.form != kForm)
+    throw DecodeError("what came through a connection is no message", 0);
+  if (descriptors != header.descriptors + (header.tail != 0 ? 1u : 0u))
+    throw DecodeError(
+        fmt::format("a message names {} descriptors, and {} came", header.descriptors, descriptors), 0);
+}
+
+[[noreturn]] void throw_end(const char* act, int socket) {
+  throw EndOfFile(fmt::format(
+      "{} a connection (descriptor {}): the other end is closed, or the processes that had it have ended",
+      act, socket));
+}
+
+}  // namespace
+
+struct ByteConnection::End {
+  os::Fd socket;
+  bool readable;
+  bool writable;
+  std::size_t most_in_packet;  // as the socket's buffer allows
+};
+
+BufferTooShort::BufferTooShort(std::vector<std::byte> message, std::size_t room)
+    : Error(
+          fmt::format("receiving from a connection: a message of {} bytes, and room for {}; message() has it",
+                      message.size(), room)),
+      message_(std::make_shared<const std::vector<std::byte>>(std::move(message))) {}
+BufferTooShort::~BufferTooShort() = default;
+
+std::pair<ByteConnection, ByteConnection> ByteConnection::make_pair(bool duplex) {
+  auto [first, second] = os::make_fd_sockets();
+  // As much as the system grants: refusal is no error.
+  for (const int socket : {first.get(), second.get()})
+    (void)::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  return {ByteConnection(std::move(first), true, duplex), ByteConnection(std::move(second), duplex, true)};
+}
+
+ByteConnection::ByteConnection(os::Fd socket, bool readable, bool writable) {
+  const int buffer = socket_option(socket.get(), SO_SNDBUF);
+  if (socket_option(socket.get(), SO_DOMAIN) != AF_UNIX ||
+      socket_option(socket.get(), SO_TYPE) != SOCK_SEQPACKET || buffer <= 0)
+    throw InvalidArgument(
+        fmt::format("making a connection: descriptor {} is no end of a pipe", socket.get()));
+  const std::size_t most = std::min(kMostInPacket, static_cast<std::size_t>(buffer) / 4);
+  end_ = std::make_shared<const End>(End{std::move(socket), readable, writable, most});
+}
+
+const ByteConnection::End& ByteConnection::end(std::string_view act) const {
+  if (!end_)
+    throw UsageError(fmt::format(
+        "{} a connection: this handle was closed or moved from; use one that is open, or make a Pipe", act));
+  return *end_;
+}
+
+bool ByteConnection::send_message(std::span<const std::byte> bytes, std::span<const int> descriptors,
+                                  Deadline deadline) const {
+  const End& end = this->end("sending through");
+  if (!end.writable)
+    throw UsageError(
+        "sending through a connection: it is the receiving end of a one-way pipe; send through its second "
+        "end");
+  const auto inside = bytes.first(std::min(bytes.size(), end.most_in_packet));
+  Header header{
+      .descriptors = static_cast<std::uint16_t>(std::min<std::size_t>(descriptors.size(), UINT16_MAX)),
+      .tail = bytes.size() - inside.size()};
+  const std::array parts{part_of(std::as_bytes(std::span(&header, 1))), part_of(inside)};
+  LockFd tail;
+  std::vector<int> with_tail;
+  if (header.tail != 0) {
+    tail = store_tail(bytes.subspan(inside.size()));
+    with_tail.push_back(tail.get());
+    with_tail.insert(with_tail.end(), descriptors.begin(), descriptors.end());
+    descriptors = with_tail;
+  }
+  const auto status = os::send_packet(end.socket.get(), parts, descriptors, deadline);
+  if (status == os::PacketStatus::gone) throw_end("sending through", end.socket.get());
+  POLYPROC_FAIL_POINT("connection.sent");
+  return status == os::PacketStatus::done;
+}
+
+bool ByteConnection::receive_message(ConnectionMessage& message, Deadline deadline) const {
+  const End& end = this->end("receiving from");
+  if (!end.readable)
+    throw UsageError(
+        "receiving from a connection: it is the sending end of a one-way pipe; receive from its first end");
+  const std::span<std::byte> target = message.target_;
+  const std::size_t beyond = kMostInPacket - std::min(target.size(), kMostInPacket);
+  std::unique_ptr<std::byte[]> rest(beyond != 0 ? new std::byte[beyond] : nullptr);
+  Header header;
+  const std::array parts{part_of(std::as_writable_bytes(std::span(&header, 1))), part_of(target),
+                         part_of(std::span(rest.get(), beyond))};
+  os::ReceivedPacket packet;
+  std::vector<os::Fd>& fds = message.descriptors_;
+  const auto status = os::receive_packet(end.socket.get(), parts, packet, fds, deadline);
+  if (status == os::PacketStatus::gone) throw_end("receiving from", end.socket.get());
+  if (status == os::PacketStatus::timed_out) return false;
+  check_packet(packet, header, fds.size());
+  POLYPROC_FAIL_POINT("connection.received");
+
+  const std::size_t inside = packet.size - sizeof header;
+  const std::size_t in_target = std::min(inside, target.size());
+  os::Fd tail;
+  if (header.tail != 0) {
+    tail = std::move(fds.front());
+    fds.erase(fds.begin());
+    check_tail(tail, header.tail);
+  }
+  const std::size_t size = inside + header.tail;
+  if (size <= target.size()) {
+    message.bytes_ = target.first(size);
+  } else if (target.empty() && !tail) {
+    message.own_ = std::move(rest);
+    message.bytes_ = std::span(message.own_.get(), size);
+  } else {
+    message.own_.reset(new std::byte[size]);
+    message.bytes_ = std::span(message.own_.get(), size);
+    if (in_target != 0) std::memcpy(message.own_.get(), target.data(), in_target);
+    if (inside != in_target) std::memcpy(message.own_.get() + in_target, rest.get(), inside - in_target);
+  }
+  if (tail) take_tail(tail, message.bytes_.subspan(inside));
+  return true;
+}
+
+std::optional<std::vector<std::byte>> ByteConnection::recv_bytes_optional(std::size_t most,
+                                                                          Deadline deadline) const {
+  ConnectionMessage message;
+  if (!receive_message(message, deadline)) return std::nullopt;
+  const auto bytes = message.bytes();
+  std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  if (copy.size() > most) throw BufferTooShort(std::move(copy), most);
+  return copy;
+}
+
+std::size_t ByteConnection::recv_bytes_into(std::span<std::byte> buffer) const {
+  ConnectionMessage message(buffer);
+  (void)receive_message(message, Deadline::never());
+  const auto bytes = message.bytes();
+  if (bytes.size() > buffer.size()) throw BufferTooShort({bytes.begin(), bytes.end()}, buffer.size());
+  return bytes.size();
+}
+
+bool ByteConnection::poll_until(Deadline deadline) const {
+  const End& end = this->end("polling");
+  if (!end.readable)
+    throw UsageError("polling a connection: it is the sending end of a one-way pipe; poll its first end");
+  return os::wait_for(end.socket.get(), POLLIN, deadline, kWhat);
+}
+
+int ByteConnection::fileno() const { return end("taking the descriptor of").socket.get(); }
+bool ByteConnection::readable() const { return end("asking").readable; }
+bool ByteConnection::writable() const { return end("asking").writable; }
+
+std::ostream& operator<<(std::ostream& out, const ByteConnection& connection) {
+  if (connection.closed()) return out << "Connection(closed)";
+  return out << "Connection(descriptor " << connection.fileno() << ')';
+}
+
+}  // namespace polyproc::inline v0

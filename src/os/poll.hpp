@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Waiting for a descriptor.
+#pragma once
+
+#include <string_view>
+
+#include <polyproc/os/deadline.hpp>
+
+namespace polyproc::inline v0::os {
+
+// Until the descriptor shows one of `events` (POLLIN, POLLOUT), an error, or that its other side is gone; false at the
+// deadline. Throws OsError, which names `object`.
+bool wait_for(int fd, short events, Deadline deadline, std::string_view object);
+
+}  // namespace polyproc::inline v0::os
