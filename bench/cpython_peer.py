@@ -4,7 +4,7 @@
 #
 # cpython_peer.py queue [size=8] [producers=1] [consumers=1] [bound=0]
 # cpython_peer.py round_trip free|2_cores|1_core      cpython_peer.py pair
-# cpython_peer.py codec int|string|struct|floats|dict
+# cpython_peer.py codec int|string|struct|floats|dict   cpython_peer.py pipe throughput|round_trip [size=8]
 # cpython_peer.py increment [processes=1]             cpython_peer.py start fork|spawn
 import json
 import multiprocessing
@@ -143,6 +143,65 @@ def round_trip(arguments, seconds):
     return value, "us"
 
 
+# ---- pipes
+
+
+def pipe_produce(end, gate, size, count):
+    messages = messages_of(size)
+    gate.wait()
+    for i in range(count):
+        end.send_bytes(messages[i & 15])
+
+
+def pipe_consume(end, gate, results, size, count):
+    gate.wait()
+    began = now()
+    for i in range(count):
+        message = end.recv_bytes()
+        if len(message) != size or message[0] != i & 15:
+            sys.exit(f"message {i} is {message[0]}")
+    results.put(now() - began)
+
+
+def pipe_seconds(size, count):
+    (receiving, sending), results, gate = FORK.Pipe(False), FORK.SimpleQueue(), FORK.Barrier(2)
+    children = [start(pipe_consume, receiving, gate, results, size, count), start(pipe_produce, sending, gate, size, count)]
+    took = results.get()
+    join_all(children)
+    return took
+
+
+def pipe_answer(end):
+    while message := end.recv_bytes():
+        end.send_bytes(message)
+
+
+def pipe_ask(end, results, size, seconds):
+    samples, messages, warm_up, i = [], messages_of(size), 200, 0
+    stop = now() + seconds
+    while i <= warm_up or now() < stop:
+        begin = time.perf_counter_ns()
+        end.send_bytes(messages[i & 15])
+        if end.recv_bytes()[0] != i & 15:
+            sys.exit("the answer to another question")
+        samples.append(time.perf_counter_ns() - begin)
+        i += 1
+    end.send_bytes(b"")
+    results.put(statistics.median(samples[warm_up:]) / 1000)
+
+
+def pipe(arguments, seconds):
+    size = int(arguments.get("size", 8))
+    if arguments["what"] == "throughput":
+        first = max(50, 2_000_000 // (1000 + size))
+        return calibrated_rate(first, seconds, lambda count: pipe_seconds(size, count)), "msg/s"
+    (here, there), results = FORK.Pipe(), FORK.SimpleQueue()
+    children = [start(pipe_answer, there), start(pipe_ask, here, results, size, seconds)]
+    value = results.get()
+    join_all(children)
+    return value, "us"
+
+
 # ---- locks
 
 
@@ -228,7 +287,7 @@ def codec(arguments, seconds):
     return (now() - begin) / count * 1e9, "ns"
 
 
-WORK = {"codec": codec, "queue": queue, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
+WORK = {"codec": codec, "queue": queue, "pipe": pipe, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
 
 
 def main():

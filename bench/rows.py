@@ -71,6 +71,14 @@ def round_trip_rows():
         yield Row(f"round_trip_{placement}", 8, "us", ["round_trip", "polyproc", placement], peers, goal)
 
 
+def pipe_rows():
+    for what, unit, sizes in (("round_trip", "us", SIZES[:2]), ("throughput", "msg/s", (8, 1024, 65536, 1048576))):
+        for size in sizes:
+            words = [what, f"size={size}"]
+            yield Row(f"pipe_{what}", size, unit, ["pipes", "polyproc", *words], {CPYTHON: cpython("pipe", *words)},
+                      Goal(ratio=1))
+
+
 def lock_rows():
     for processes, ratio in ((1, 10), (2, 5)):
         words = ["increment", f"processes={processes}"]
@@ -109,4 +117,4 @@ def codec_rows():
 
 
 def all_rows():
-    return [*codec_rows(), *queue_rows(), *round_trip_rows(), *lock_rows(), *process_rows(), *memory_rows()]
+    return [*codec_rows(), *queue_rows(), *round_trip_rows(), *pipe_rows(), *lock_rows(), *process_rows(), *memory_rows()]
