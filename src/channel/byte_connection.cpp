@@ -33,10 +33,10 @@ constexpr std::uint8_t kForm = 1;
 // At the beginning of each packet: no packet is empty.
 struct Header {
   std::uint8_t form = kForm;
-  std::uint8_t unused = 0;
-  std::uint16_t descriptors = 0;  // without that of the tail, which is the first
-  std::uint32_t unused_too = 0;
-  std::uint64_t tail = 0;  // bytes of the message that are not in the packet
+  std::uint8_t claims = 0;        // descriptors that keep the references, the last ones
+  std::uint16_t descriptors = 0;  // of the value: behind that of the tail, which is the first
+  std::uint32_t references = 0;   // at the end of the message
+  std::uint64_t tail = 0;         // bytes of the message that are not in the packet
 };
 static_assert(sizeof(Header) == 16);
 
@@ -51,15 +51,24 @@ iovec part_of(std::span<Byte> bytes) noexcept {
   return {const_cast<std::byte*>(bytes.data()), bytes.size()};
 }
 
+void require_few(std::size_t descriptors) {
+  if (descriptors <= os::kMostFds) return;
+  throw InvalidArgument(
+      fmt::format("sending through a connection: {} descriptors in one message, and the kernel passes {}; "
+                  "send them in several",
+                  descriptors, os::kMostFds));
+}
+
 void check_packet(const os::ReceivedPacket& packet, const Header& header, std::size_t descriptors) {
   if (packet.fds_lost)
     os::throw_os_error(
         EMFILE, "receiving a message with descriptors, which is lost: raise RLIMIT_NOFILE; recvmsg", kWhat);
   if (packet.size < sizeof header || packet.cut || header.form != kForm)
     throw DecodeError("what came through a connection is no message", 0);
-  if (descriptors != header.descriptors + (header.tail != 0 ? 1u : 0u))
-    throw DecodeError(
-        fmt::format("a message names {} descriptors, and {} came", header.descriptors, descriptors), 0);
+  const std::size_t named = std::size_t{header.descriptors} + header.claims;
+  const bool shares = header.references != 0;
+  if (descriptors != named + (header.tail != 0 ? 1 : 0) || shares != (header.claims != 0))
+    throw DecodeError(fmt::format("a message names {} descriptors, and {} came", named, descriptors), 0);
 }
 
 [[noreturn]] void throw_end(const char* act, int socket) {
@@ -109,17 +118,25 @@ const ByteConnection::End& ByteConnection::end(std::string_view act) const {
   return *end_;
 }
 
-bool ByteConnection::send_message(std::span<const std::byte> bytes, std::span<const int> descriptors,
-                                  Deadline deadline) const {
+bool ByteConnection::send_message(Writer& out, const detail::SentHandles& handles, Deadline deadline) const {
+  if (handles.blocks().empty()) return send_message(out.bytes(), handles.descriptors(), deadline);
+  return send_references(out, handles, deadline);
+}
+
+bool ByteConnection::send_packet(std::span<const std::byte> bytes, const Luggage& luggage,
+                                 Deadline deadline) const {
   const End& end = this->end("sending through");
   if (!end.writable)
     throw UsageError(
         "sending through a connection: it is the receiving end of a one-way pipe; send through its second "
         "end");
   const auto inside = bytes.first(std::min(bytes.size(), end.most_in_packet));
-  Header header{
-      .descriptors = static_cast<std::uint16_t>(std::min<std::size_t>(descriptors.size(), UINT16_MAX)),
-      .tail = bytes.size() - inside.size()};
+  std::span<const int> descriptors = luggage.descriptors;
+  require_few(descriptors.size() + (inside.size() < bytes.size() ? 1 : 0));
+  const Header header{.claims = static_cast<std::uint8_t>(luggage.claims),
+                      .descriptors = static_cast<std::uint16_t>(descriptors.size() - luggage.claims),
+                      .references = static_cast<std::uint32_t>(luggage.references),
+                      .tail = bytes.size() - inside.size()};
   const std::array parts{part_of(std::as_bytes(std::span(&header, 1))), part_of(inside)};
   LockFd tail;
   std::vector<int> with_tail;
@@ -169,12 +186,13 @@ bool ByteConnection::receive_message(ConnectionMessage& message, Deadline deadli
     message.own_ = std::move(rest);
     message.bytes_ = std::span(message.own_.get(), size);
   } else {
-    message.own_.reset(new std::byte[size]);
-    message.bytes_ = std::span(message.own_.get(), size);
-    if (in_target != 0) std::memcpy(message.own_.get(), target.data(), in_target);
-    if (inside != in_target) std::memcpy(message.own_.get() + in_target, rest.get(), inside - in_target);
+    message.long_.resize(size);
+    message.bytes_ = message.long_;
+    std::copy_n(target.data(), in_target, message.long_.data());
+    std::copy_n(rest.get(), inside - in_target, message.long_.data() + in_target);
   }
   if (tail) take_tail(tail, message.bytes_.subspan(inside));
+  if (header.references != 0) message.split(header.references, header.claims);
   return true;
 }
 
@@ -182,17 +200,18 @@ std::optional<std::vector<std::byte>> ByteConnection::recv_bytes_optional(std::s
                                                                           Deadline deadline) const {
   ConnectionMessage message;
   if (!receive_message(message, deadline)) return std::nullopt;
-  const auto bytes = message.bytes();
-  std::vector<std::byte> copy(bytes.begin(), bytes.end());
-  if (copy.size() > most) throw BufferTooShort(std::move(copy), most);
-  return copy;
+  std::vector<std::byte> bytes = std::move(message).take_bytes();
+  if (bytes.size() > most) throw BufferTooShort(std::move(bytes), most);
+  return bytes;
 }
 
 std::size_t ByteConnection::recv_bytes_into(std::span<std::byte> buffer) const {
   ConnectionMessage message(buffer);
   (void)receive_message(message, Deadline::never());
   const auto bytes = message.bytes();
-  if (bytes.size() > buffer.size()) throw BufferTooShort({bytes.begin(), bytes.end()}, buffer.size());
+  if (bytes.size() > buffer.size()) throw BufferTooShort(std::move(message).take_bytes(), buffer.size());
+  // With references behind them they did not fit.
+  if (!bytes.empty() && bytes.data() != buffer.data()) std::memcpy(buffer.data(), bytes.data(), bytes.size());
   return bytes.size();
 }
 

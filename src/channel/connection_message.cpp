@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include <polyproc/channel/connection_message.hpp>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <iterator>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <polyproc/arena/arena.hpp>
 #include <polyproc/codec/decode_error.hpp>
 #include <polyproc/os/error.hpp>
 
-namespace polyproc::inline v0::detail {
+#include "arena/arena_core.hpp"
+#include "arena/fork.hpp"
+
+namespace polyproc::inline v0 {
+namespace detail {
 namespace {
 
 [[noreturn]] void throw_wrong_way() {
@@ -18,14 +31,45 @@ namespace {
   throw DecodeError(fmt::format("the message came without its {} number {}", kind, number), 0);
 }
 
+// The file of an arena, by a descriptor of it: "/dev/shm/polyproc.orders" is the arena "orders".
+std::string name_behind(const os::Fd& claim) {
+  std::array<char, 512> path{};
+  const std::string link = fmt::format("/proc/self/fd/{}", claim.get());
+  if (::readlink(link.c_str(), path.data(), path.size() - 1) <= 0) return {};
+  const std::string_view file(path.data());
+  const std::size_t name = file.find("polyproc.", file.rfind('/') + 1);
+  return name == std::string_view::npos ? std::string()
+                                        : std::string(file.substr(name + std::strlen("polyproc.")));
+}
+
+std::shared_ptr<ArenaCore> attach(std::uint64_t arena, const std::vector<os::Fd>& claims) {
+  if (auto core = find_core_of_arena(arena)) return core;
+  for (const os::Fd& claim : claims) {
+    const std::string name = name_behind(claim);
+    if (name.empty()) continue;
+    if (const Arena opened = Arena::open(name); opened.id() == arena) return opened.core().shared_from_this();
+  }
+  throw UsageError(
+      "receiving a shared object through a connection: its arena is not attached here, and cannot be opened "
+      "by "
+      "name; only processes of one family share the family's arena");
+}
+
 }  // namespace
 
 SentHandles::~SentHandles() = default;
 
-std::uint64_t SentHandles::add_block(const BlockRef& /*block*/) {
-  throw UsageError(
-      "sending a shared object through a connection: its handles do not travel there; hand it over as an "
-      "argument of a Process, or open it by name in a named arena");
+std::uint64_t SentHandles::add_block(const BlockRef& block) {
+  block.require("sending a shared object through a connection");
+  if (!(block.arena() == Arena::family()) && !block.core().region().on_file_system())
+    throw UsageError(
+        "sending a shared object through a connection: it lies in an anonymous arena, which its receiver "
+        "cannot "
+        "open; make it in the family's arena or in a named one");
+  const auto known = std::find(blocks_.begin(), blocks_.end(), block);
+  if (known != blocks_.end()) return static_cast<std::uint64_t>(known - blocks_.begin());
+  blocks_.push_back(block);
+  return blocks_.size() - 1;
 }
 
 std::uint64_t SentHandles::add_descriptor(int descriptor) {
@@ -41,11 +85,52 @@ ReceivedHandles::~ReceivedHandles() = default;
 std::uint64_t ReceivedHandles::add_block(const BlockRef& /*block*/) { throw_wrong_way(); }
 std::uint64_t ReceivedHandles::add_descriptor(int /*descriptor*/) { throw_wrong_way(); }
 
-BlockRef ReceivedHandles::block(std::uint64_t number) { throw_missing("shared object", number); }
-
-os::Fd ReceivedHandles::descriptor(std::uint64_t number) {
-  if (number >= descriptors_->size() || !(*descriptors_)[number]) throw_missing("descriptor", number);
-  return std::move((*descriptors_)[number]);
+BlockRef ReceivedHandles::block(std::uint64_t number) {
+  if (number >= message_->references_.size()) throw_missing("shared object", number);
+  const Handle& object = message_->references_[number].object;
+  return BlockRef(attach(object.arena, message_->claims_)->adopt(object));
 }
 
-}  // namespace polyproc::inline v0::detail
+os::Fd ReceivedHandles::descriptor(std::uint64_t number) {
+  auto& descriptors = message_->descriptors_;
+  if (number >= descriptors.size() || !descriptors[number]) throw_missing("descriptor", number);
+  return std::move(descriptors[number]);
+}
+
+}  // namespace detail
+
+std::vector<std::byte> ConnectionMessage::take_bytes() && {
+  if (long_.empty()) return {bytes_.begin(), bytes_.end()};
+  long_.resize(bytes_.size());  // without the references behind them
+  bytes_ = {};
+  return std::move(long_);
+}
+
+// The references are the end of the bytes, the claims that of the descriptors.
+void ConnectionMessage::split(std::size_t references, std::size_t claims) {
+  if (references > bytes_.size() / sizeof(TravellingReference))
+    throw DecodeError(fmt::format("a message of {} bytes names {} shared objects", bytes_.size(), references),
+                      0);
+  references_.resize(references);
+  const std::size_t size = references * sizeof(TravellingReference);
+  std::memcpy(references_.data(), bytes_.last(size).data(), size);
+  bytes_ = bytes_.first(bytes_.size() - size);
+  const auto first = descriptors_.end() - static_cast<std::ptrdiff_t>(claims);
+  claims_.assign(std::make_move_iterator(first), std::make_move_iterator(descriptors_.end()));
+  descriptors_.erase(first, descriptors_.end());
+}
+
+ConnectionMessage::~ConnectionMessage() {
+  claims_.clear();
+  std::uint64_t last = 0;
+  for (const TravellingReference& reference : references_) {
+    if (std::exchange(last, reference.holder) == reference.holder) continue;
+    try {
+      if (const auto core = find_core_of_arena(reference.object.arena)) core->recover(reference.holder);
+    } catch (const std::exception&) {
+      // Found again by the next recovery of the arena.
+    }
+  }
+}
+
+}  // namespace polyproc::inline v0

@@ -144,6 +144,25 @@ TEST_P(PipeUnder, ASentDescriptorLeadsToTheSameFile) {
   expect_done(child);
 }
 
+TEST_P(PipeUnder, SharedObjectsTravelThroughAConnection) {
+  Pipe<Queue<int>> pipe;
+  Queue<int> queue;
+  Process child = started(
+      +[](Connection<Queue<int>> mine) {
+        Queue<int> theirs = mine.recv();
+        theirs.put(theirs.get() + 1);
+        mine.send(Queue<int>());
+      },
+      pipe.second);
+  queue.put(1);
+  pipe.first.send(queue);
+  Queue<int> made_there = pipe.first.recv();  // by a process that may have ended
+  expect_done(child);
+  EXPECT_EQ(take(queue), 2);
+  made_there.put(3);
+  EXPECT_EQ(take(made_there), 3);
+}
+
 void send_numbers(Connection<std::string> connection, int first) {
   for (int i = 0; i < 200; ++i)
     connection.send(text_of(first + i, i % 20 == 0 ? 150'000 : static_cast<std::size_t>(i)));
@@ -280,6 +299,32 @@ TEST(PipeDeath, AChildForkedWhileALongMessageIsWrittenDoesNotKeepIt) {
   const LockFd tail = store_tail(std::vector<std::byte>(100));
   ForkedChild child([&] { return ::fcntl(tail.get(), F_GETFD) == -1 ? 0 : 1; });
   EXPECT_EQ(child.join(), 0);
+}
+
+void kill_with_a_queue_on_its_way() {
+  for (const char* point : {"connection.references_held", "connection.sent"}) {
+    Pipe<Queue<int>> pipe;
+    ASSERT_TRUE(killed_at(point, [&] { pipe.second.send(Queue<int>()); }));
+    Arena::family().recover();
+    if (std::string(point) != "connection.sent") continue;
+    Queue<int> queue = pipe.first.recv();
+    queue.put(1);
+    EXPECT_EQ(queue.get(), 1);
+  }
+  Pipe<Queue<int>> pipe;
+  pipe.second.send(Queue<int>());
+  ASSERT_TRUE(killed_at("connection.received", [&] { (void)pipe.first.recv(); }));
+}
+
+TEST(PipeDeath, SharedObjectsOnTheirWayAreReturnedWhenTheirSenderOrReceiverIsKilled) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  kill_with_a_queue_on_its_way();
+  Arena::family().recover();
+  const std::uint64_t before = Arena::family().stats().blocks;
+  kill_with_a_queue_on_its_way();
+  Arena::family().recover();
+  EXPECT_EQ(Arena::family().stats().blocks, before);
+  EXPECT_TRUE(Arena::family().check().clean());
 }
 
 // ---- four gibibytes and more

@@ -2,6 +2,7 @@
 // The code of the documents: each block of docs/guide.md and README.md marked as C++ is a piece of a file that is
 // compiled, here or in examples/, and what is here runs.
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -52,6 +53,22 @@ TEST(Guide, SharedObjectsInItems) {
   EXPECT_EQ(polyproc::Queue<std::string>(request.answers).get_for(20s), "You ask: why?");
   requests.shutdown();
   child.join();
+}
+
+void add_up(polyproc::Connection<int> mine, polyproc::Connection<int> others) {
+  others.close();
+  int sum = 0;
+  try {
+    for (;;) sum += mine.recv();
+  } catch (const polyproc::EndOfFile&) {
+    polyproc::exit_process(sum);
+  }
+}
+
+void shout(polyproc::Connection<std::string> connection) {
+  std::string text = connection.recv();
+  for (char& c : text) c = static_cast<char>(std::toupper(c));
+  connection.send(text);
 }
 
 TEST(Guide, NamedArenas) {
@@ -181,6 +198,30 @@ struct polyproc::Codec<Money> {
 };
 
 namespace {
+
+TEST(Guide, Pipes) {
+  auto [here, there] = polyproc::Pipe<std::string>();
+  polyproc::Process child(shout, there);
+  child.start();
+  there.close();  // the child has its own
+  here.send("hello");
+  std::string answer = here.recv();                  // HELLO
+  std::optional<std::string> more = here.try_recv();  // nothing
+  EXPECT_EQ(answer, "HELLO");
+  EXPECT_EQ(more, std::nullopt);
+  child.join();
+}
+
+TEST(Guide, TheEndOfAPipe) {
+  polyproc::Pipe<int> pipe;
+  polyproc::Process child(add_up, pipe.second, pipe.first);
+  child.start();
+  for (int i = 1; i <= 4; ++i) pipe.first.send(i);
+  pipe.first.close();
+  pipe.second.close();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 10);
+}
 
 TEST(Guide, Values) {
   Order order{7, "Ada", {1.5, 2.0}, std::nullopt};

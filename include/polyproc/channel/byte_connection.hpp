@@ -23,6 +23,7 @@
 
 #include <polyproc/channel/buffer_too_short.hpp>
 #include <polyproc/channel/connection_message.hpp>
+#include <polyproc/codec/writer.hpp>
 #include <polyproc/os/config.hpp>
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/fd.hpp>
@@ -101,9 +102,13 @@ class POLYPROC_API ByteConnection {
   void close() noexcept { end_.reset(); }
   [[nodiscard]] bool closed() const noexcept { return end_ == nullptr; }
 
-  // The byte core: a message and its descriptors; false at the deadline.
+  // The byte core: a message and what it refers to; false at the deadline.
   [[nodiscard]] bool send_message(std::span<const std::byte> bytes, std::span<const int> descriptors,
-                                  Deadline deadline) const;
+                                  Deadline deadline) const {
+    return send_packet(bytes, {.descriptors = descriptors}, deadline);
+  }
+  // `out` holds an encoded value.
+  [[nodiscard]] bool send_message(Writer& out, const detail::SentHandles& handles, Deadline deadline) const;
   [[nodiscard]] bool receive_message(ConnectionMessage& message, Deadline deadline) const;
 
   friend bool operator==(const ByteConnection&, const ByteConnection&) noexcept = default;
@@ -111,6 +116,15 @@ class POLYPROC_API ByteConnection {
 
  private:
   struct End;
+  struct Luggage {
+    std::span<const int> descriptors;  // those of the value, then the claims
+    std::size_t claims = 0;
+    std::size_t references = 0;
+  };
+  [[nodiscard]] bool send_packet(std::span<const std::byte> bytes, const Luggage& luggage,
+                                 Deadline deadline) const;
+  [[nodiscard]] bool send_references(Writer& out, const detail::SentHandles& handles,
+                                     Deadline deadline) const;
   [[nodiscard]] const End& end(std::string_view act) const;
   [[nodiscard]] std::optional<std::vector<std::byte>> recv_bytes_optional(std::size_t most,
                                                                           Deadline deadline) const;

@@ -32,7 +32,8 @@ class Connection : public ByteConnection {
   explicit Connection(ByteConnection bytes) noexcept : ByteConnection(std::move(bytes)) {}
   using ByteConnection::ByteConnection;
 
-  // ---- sending; false at the deadline. What send_bytes throws, and UsageError for a value with a shared object in it.
+  // ---- sending; false at the deadline. What send_bytes throws, and UsageError for a value with a shared object that
+  // its receiver could not attach.
   void send(const T& value) const { (void)send_value(value, Deadline::never()); }
   [[nodiscard]] bool try_send(const T& value) const { return send_value(value, Deadline::now()); }
   template <class Rep, class Period>
@@ -65,15 +66,15 @@ class Connection : public ByteConnection {
       detail::SentHandles handles;
       Writer out({.handles = &handles});
       encode(value, out);
-      return send_message(out.bytes(), handles.descriptors(), deadline);
+      return send_message(out, handles, deadline);
     }
   }
 
   std::optional<T> recv_value(Deadline deadline) const {
     ConnectionMessage message;
     if (!receive_message(message, deadline)) return std::nullopt;
-    detail::ReceivedHandles handles(message.descriptors());
-    return decode<T>(message.bytes(), message.descriptors().empty() ? nullptr : &handles);
+    detail::ReceivedHandles handles(message);
+    return decode<T>(message.bytes(), handles.empty() ? nullptr : &handles);
   }
 };
 
