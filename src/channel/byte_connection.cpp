@@ -80,7 +80,7 @@ void check_packet(const os::ReceivedPacket& packet, const Header& header, std::s
 }  // namespace
 
 struct ByteConnection::End {
-  os::Fd socket;
+  mutable os::Fd socket;  // none once it is closed
   bool readable;
   bool writable;
   std::size_t most_in_packet;  // as the socket's buffer allows
@@ -112,7 +112,7 @@ ByteConnection::ByteConnection(os::Fd socket, bool readable, bool writable) {
 }
 
 const ByteConnection::End& ByteConnection::end(std::string_view act) const {
-  if (!end_)
+  if (closed())
     throw UsageError(fmt::format(
         "{} a connection: this handle was closed or moved from; use one that is open, or make a Pipe", act));
   return *end_;
@@ -221,6 +221,12 @@ bool ByteConnection::poll_until(Deadline deadline) const {
     throw UsageError("polling a connection: it is the sending end of a one-way pipe; poll its first end");
   return os::wait_for(end.socket.get(), POLLIN, deadline, kWhat);
 }
+
+void ByteConnection::close() noexcept {
+  if (end_) end_->socket.reset();
+  end_.reset();
+}
+bool ByteConnection::closed() const noexcept { return !end_ || !end_->socket; }
 
 int ByteConnection::fileno() const { return end("taking the descriptor of").socket.get(); }
 bool ByteConnection::readable() const { return end("asking").readable; }

@@ -119,14 +119,14 @@ TEST(Pipe, SendingToAClosedEndIsEndOfFile) {
   EXPECT_THROW(pipe.first.send_bytes(pattern(1'000'000)), EndOfFile);
 }
 
-TEST(Pipe, AnEndIsOpenAsLongAsItHasAHandle) {
+TEST(Pipe, ClosingAnEndClosesItForAllItsHandlesHere) {
   Pipe<int> pipe;
   Connection<int> copy = pipe.second;
   EXPECT_EQ(copy, pipe.second);
-  pipe.second.close();
   pipe.first.send(1);
   EXPECT_EQ(copy.recv(), 1);
   copy.close();
+  EXPECT_TRUE(pipe.second.closed());
   EXPECT_THROW(pipe.first.send(1), EndOfFile);
 }
 

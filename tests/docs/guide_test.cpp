@@ -204,11 +204,11 @@ TEST(Guide, Pipes) {
   polyproc::Process child(shout, there);
   child.start();
   there.close();  // the child has its own
+  std::optional<std::string> early = here.try_recv();  // nothing
   here.send("hello");
-  std::string answer = here.recv();                  // HELLO
-  std::optional<std::string> more = here.try_recv();  // nothing
+  std::string answer = here.recv();  // HELLO
   EXPECT_EQ(answer, "HELLO");
-  EXPECT_EQ(more, std::nullopt);
+  EXPECT_EQ(early, std::nullopt);
   child.join();
 }
 

@@ -6,8 +6,8 @@
 // handles of the other end are closed, or the processes that had them are dead, receiving throws EndOfFile after the
 // last message, and sending throws it at once.
 //
-// A handle: copies name the same end. The end is closed in this process when its last handle is. All methods may be
-// called by several threads at once, but close() and assignment, which need the handle for themselves.
+// A handle: copies name the same end, which is closed in this process by close(), or with the last handle. All methods may be
+// called by several threads at once, but close(), which needs the end for itself, and assignment, which needs the handle.
 #pragma once
 
 #include <chrono>
@@ -98,9 +98,10 @@ class POLYPROC_API ByteConnection {
   [[nodiscard]] bool readable() const;
   [[nodiscard]] bool writable() const;
 
-  // Gives up this handle; later use of it is a UsageError.
-  void close() noexcept { end_.reset(); }
-  [[nodiscard]] bool closed() const noexcept { return end_ == nullptr; }
+  // Closes the end in this process, for all its handles here; later use of them is a UsageError. A forked child closes so
+  // what it has without having been given it.
+  void close() noexcept;
+  [[nodiscard]] bool closed() const noexcept;
 
   // The byte core: a message and what it refers to; false at the deadline.
   [[nodiscard]] bool send_message(std::span<const std::byte> bytes, std::span<const int> descriptors,
