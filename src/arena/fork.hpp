@@ -27,7 +27,7 @@ struct ForkRecord {
     std::uint64_t identity;
   };
   std::vector<Embryo> embryos;
-  std::exception_ptr failure;  // why an arena had no place for the child, which then is not attached to it
+  std::exception_ptr failure;    // why an arena had no place for the child, which then is not attached to it
   std::exception_ptr not_taken;  // in the child: why it could not take a place that there was
 };
 // Until it is called with null, forks of the calling thread are written down in `record`, on both sides.

@@ -21,9 +21,7 @@ std::optional<Fd> open_pidfd(pid_t pid) {
   throw_os_error(errno, "pidfd_open", "a process");
 }
 
-bool wait_for_end(int pidfd, Deadline deadline) {
-  return wait_for(pidfd, POLLIN, deadline, "a process");
-}
+bool wait_for_end(int pidfd, Deadline deadline) { return wait_for(pidfd, POLLIN, deadline, "a process"); }
 
 bool send_signal(int pidfd, int signal) {
   if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0) return true;

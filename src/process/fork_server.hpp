@@ -22,7 +22,8 @@ namespace polyproc::inline v0 {
 struct ForkRequest {
   std::uint64_t identity;  // of the place in the arena that holds the call
   Handle message;
-  std::uint64_t daemon;  // 1: the second descriptor that comes along is its life line; the call names the rest
+  std::uint64_t
+      daemon;  // 1: the second descriptor that comes along is its life line; the call names the rest
 };
 
 struct ForkAnswer {

@@ -15,22 +15,13 @@ using namespace std::chrono_literals;
 using ::testing::IsSubsetOf;
 
 // The complete list of the arena's fail points: ArenaFailPoints.AreAllListed.
-const std::vector<std::string> kPoints{"named.before_link",
-                                       "page_heap.before_punch",
-                                       "page_heap.punched",
-                                       "page_heap.reserved",
-                                       "process_slots.child_prepared",
-                                       "recovery.reference_taken",
-                                       "recovery.slot_emptied",
-                                       "references.contents_released",
-                                       "references.created",
-                                       "robust_word.after_sleep",
-                                       "robust_word.before_sleep",
-                                       "robust_word.before_wake",
-                                       "transaction.before_commit",
-                                       "transaction.committed",
-                                       "transaction.logged",
-                                       "transaction.rolling_back"};
+const std::vector<std::string> kPoints{
+    "named.before_link",         "page_heap.before_punch",       "page_heap.punched",
+    "page_heap.reserved",        "process_slots.child_prepared", "recovery.reference_taken",
+    "recovery.slot_emptied",     "references.contents_released", "references.created",
+    "robust_word.after_sleep",   "robust_word.before_sleep",     "robust_word.before_wake",
+    "transaction.before_commit", "transaction.committed",        "transaction.logged",
+    "transaction.rolling_back"};
 
 // Passes every fail point of the arena, or dies on the way.
 void do_everything(const Arena& arena, const BlockRef& shared) {

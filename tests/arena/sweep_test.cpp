@@ -80,14 +80,14 @@ TEST_F(SweepArena, ReleaseOfABlock) {
 
 TEST_F(SweepArena, ReleaseOfALargeBlock) {
   std::optional<BlockRef> made;
-  const auto instructions =
-      sweep({.prepare =
-                 [&] {
-                   made = BlockRef::create(arena_, BlockKind::bytes, {}, 5'000'000, false);
-                   forget_what_was_taken();
-                 },
-             .operation = [&] { made.reset(); },
-             .verify = [&](const Death&) { expect_whole(); }});
+  const auto instructions = sweep({.prepare =
+                                       [&] {
+                                         made =
+                                             BlockRef::create(arena_, BlockKind::bytes, {}, 5'000'000, false);
+                                         forget_what_was_taken();
+                                       },
+                                   .operation = [&] { made.reset(); },
+                                   .verify = [&](const Death&) { expect_whole(); }});
   EXPECT_GT(instructions, 100u);
 }
 

@@ -129,7 +129,9 @@ TEST(JoinableQueue, AGetThatWasNotCommittedIsSeenByNobody) {
     for (std::uint32_t countdown = 1; countdown < 6; ++countdown) {
       JoinableQueue<std::string> queue(arena);
       std::uint64_t put = 0;
-      const auto item = [](std::uint64_t number) { return std::to_string(number) + std::string(500, 'a' + char(number % 26)); };
+      const auto item = [](std::uint64_t number) {
+        return std::to_string(number) + std::string(500, 'a' + char(number % 26));
+      };
       for (; put < 30; ++put) queue.put(item(put));
       SharedPage<std::atomic<std::uint64_t>> got;
       ForkedChild consumer([&] {

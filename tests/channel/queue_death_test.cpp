@@ -28,7 +28,6 @@ using testing::SharedPage;
 constexpr std::uint64_t kItems = 60;
 constexpr std::array kCountdowns{1u, 2u, 9u};
 
-
 // Item i: its number, and a body that shows tearing. Small ones, some that fill a ring, some in blocks of their own.
 std::string item(std::uint64_t number) {
   const std::array<std::size_t, 4> sizes{24, 3000, 200000, 100};
@@ -78,7 +77,11 @@ class QueueDeath : public ::testing::Test {
 #if !POLYPROC_FAIL_POINTS
     GTEST_SKIP() << "no fail points in this build";
 #endif
-    { Queue<int> warm(arena_); warm.put(1); (void)warm.get(); }
+    {
+      Queue<int> warm(arena_);
+      warm.put(1);
+      (void)warm.get();
+    }
     blocks_ = arena_.stats().blocks;
   }
 
@@ -153,9 +156,10 @@ TEST_F(QueueDeath, OfAProducerAtEachStep) {
     for (std::uint64_t i = 0; i < kItems; ++i) queue.put(item(i));
   });
   settle();
-  for (const char* must : {"queue.put.before_commit", "queue.put.committed", "queue.put.copied", "queue.put.ring_made",
-                           "queue.put.ring_linked", "queue.put.message_copied", "queue.put.message_named",
-                           "biased_mutex.announced", "biased_mutex.granted", "biased_mutex.biased"}) {
+  for (const char* must :
+       {"queue.put.before_commit", "queue.put.committed", "queue.put.copied", "queue.put.ring_made",
+        "queue.put.ring_linked", "queue.put.message_copied", "queue.put.message_named",
+        "biased_mutex.announced", "biased_mutex.granted", "biased_mutex.biased"}) {
     EXPECT_TRUE(points.contains(must)) << must;
   }
   for (const auto& point : points) {

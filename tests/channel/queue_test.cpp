@@ -67,8 +67,8 @@ TEST(Queue, CarriesEveryKindOfItem) {
 
 TEST(Queue, CarriesMessagesOfEverySizeUpTo64MiB) {
   Queue<std::string> queue(Arena::anonymous());
-  for (const std::size_t size : {0u, 1u, 7u, 8u, 9u, 2047u, 2048u, 2049u, 16000u, 16384u, 131063u, 131064u, 131065u, 1u << 20,
-                                 (64u << 20) + 3}) {
+  for (const std::size_t size : {0u, 1u, 7u, 8u, 9u, 2047u, 2048u, 2049u, 16000u, 16384u, 131063u, 131064u,
+                                 131065u, 1u << 20, (64u << 20) + 3}) {
     std::string text(size, 'm');
     for (std::size_t i = 0; i < size; i += 4093) text[i] = static_cast<char>(i % 251);
     queue.put(text);
@@ -109,7 +109,8 @@ TEST(Queue, GetReturnsNothingAtTheDeadline) {
 TEST(Queue, ManyItemsGoInAndOutTogether) {
   Queue<std::string> queue;
   std::vector<std::string> items;
-  for (std::size_t i = 0; i < 500; ++i) items.push_back(std::string(i % 50 == 49 ? 150000 : i % 7 == 3 ? 9000 : i, 'q'));
+  for (std::size_t i = 0; i < 500; ++i)
+    items.push_back(std::string(i % 50 == 49 ? 150000 : i % 7 == 3 ? 9000 : i, 'q'));
   queue.put_many(items);
   EXPECT_EQ(queue.qsize(), items.size());
   std::vector<std::string> got;
@@ -266,7 +267,8 @@ TEST(Queue, IsRefusedWhenTheArenaIsFullAndWorksOn) {
     EXPECT_THROW(queue.put(std::string(8 << 20, 'l')), ArenaFull);
     EXPECT_EQ(queue.qsize(), put);
     EXPECT_TRUE(arena.check().clean());
-    for (std::uint64_t i = 0; i < put; ++i) ASSERT_EQ(queue.get(), std::to_string(i) + std::string(size, 'f'));
+    for (std::uint64_t i = 0; i < put; ++i)
+      ASSERT_EQ(queue.get(), std::to_string(i) + std::string(size, 'f'));
     EXPECT_TRUE(queue.empty());
   }
   queue.put("still usable");

@@ -31,7 +31,8 @@ void work(const Job& job, const std::set<std::string>& words, const std::variant
   const std::scoped_lock guard(total.get_lock());
   for (const auto& number : job.numbers) total = total + number.value_or(100);
   Queue<std::string> said = job.said;
-  said.put(job.name + " " + std::to_string(words.size()) + " " + std::get<std::string>(either) + " " + any.repr());
+  said.put(job.name + " " + std::to_string(words.size()) + " " + std::get<std::string>(either) + " " +
+           any.repr());
 }
 
 TEST_P(ValueArguments, ArriveWithTheSharedObjectsInThem) {
@@ -39,7 +40,8 @@ TEST_P(ValueArguments, ArriveWithTheSharedObjectsInThem) {
   Object list = Object::list();
   list.append(Object(1));
   list.append(Object("x"));
-  Process child = started(work, job, std::set<std::string>{"a", "b"}, std::variant<int, std::string>("text"), list);
+  Process child =
+      started(work, job, std::set<std::string>{"a", "b"}, std::variant<int, std::string>("text"), list);
   Queue<std::string> said = job.said;
   EXPECT_EQ(take(said), "sum 2 text [1, 'x']");
   expect_done(child);

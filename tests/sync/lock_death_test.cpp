@@ -169,8 +169,8 @@ TYPED_TEST(LockDeath, AtEachStepLeavesALockThatCanBeTaken) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
 #endif
-  for (const char* point : {"lock.acquired", "lock.before_release", "robust_word.before_wake", "robust_word.before_sleep",
-                            "robust_word.after_sleep"}) {
+  for (const char* point : {"lock.acquired", "lock.before_release", "robust_word.before_wake",
+                            "robust_word.before_sleep", "robust_word.after_sleep"}) {
     TypeParam lock;
     lock.lock();
     ForkedChild child([&] {

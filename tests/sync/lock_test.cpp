@@ -152,7 +152,10 @@ TEST(Lock, CountsExactlyAmongProcessesAndThreads) {
 TEST(Lock, AWaiterIsWokenByTheReleaseOfAnotherProcess) {
   Lock lock;
   lock.lock();
-  ForkedChild waiter([&] { lock.lock(); lock.unlock(); });
+  ForkedChild waiter([&] {
+    lock.lock();
+    lock.unlock();
+  });
   ASSERT_TRUE(testing::wait_until_asleep(waiter.pid()));
   const auto start = std::chrono::steady_clock::now();
   lock.unlock();
