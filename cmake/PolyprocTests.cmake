@@ -2,7 +2,8 @@
 # One test program for each folder below tests/ that holds *_test.cpp files: tests/os/ becomes test_os, and so on.
 # The first word of a suite's name decides where it runs:
 #   Large...   a gibibyte or more; label large, only `make test-large`
-#   Sweep...   kills a process after each instruction; label sweep, release build; lives in files named *sweep*
+#   Sweep...   kills a process after each instruction; label sweep. Files named *sweep* are programs of their own,
+#              tests/os/ becomes sweep_os, in builds without sanitizers alone
 #   Soak...    long runs; label soak, only `make soak`
 #   Stress...  as any other test, with more time
 include(GoogleTest)
@@ -21,31 +22,29 @@ add_custom_target(tests)
 add_custom_target(sweep_tests)
 
 # Registers the tests of `target` that match `filter`, with label and time limit in seconds.
-function(polyproc_register_tests target filter label timeout)
+function(polyproc_register_tests target folder filter label timeout)
   gtest_discover_tests(${target} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       TEST_PREFIX "${target}:" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                       TEST_PREFIX "test_${folder}:" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
                        PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
 endfunction()
 
-function(polyproc_add_test_program target)
+function(polyproc_add_test_program target folder)
   add_executable(${target} ${ARGN})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_link_libraries(${target} PRIVATE polyproc_test_support)
   polyproc_warnings(${target})
-  add_dependencies(tests ${target})
-  if("${ARGN}" MATCHES "sweep[^/]*_test\\.cpp")
-    add_dependencies(sweep_tests ${target})
-  endif()
 
+  if(target MATCHES "^sweep_")
+    polyproc_register_tests(${target} ${folder} "Sweep*:*/Sweep*" sweep 600)
+    return()
+  endif()
   set(_large "Large*:*/Large*:*.Large*")
-  set(_sweep "Sweep*:*/Sweep*")
   set(_soak "Soak*:*/Soak*")
   set(_stress "Stress*:*/Stress*")
-  polyproc_register_tests(${target} "-${_large}:${_sweep}:${_soak}:${_stress}" unit ${POLYPROC_TEST_TIMEOUT})
-  polyproc_register_tests(${target} "${_stress}" stress 300)
-  polyproc_register_tests(${target} "${_sweep}" sweep 600)
-  polyproc_register_tests(${target} "${_large}" large 900)
-  polyproc_register_tests(${target} "${_soak}" soak 7200)
+  polyproc_register_tests(${target} ${folder} "-${_large}:${_soak}:${_stress}" unit ${POLYPROC_TEST_TIMEOUT})
+  polyproc_register_tests(${target} ${folder} "${_stress}" stress 300)
+  polyproc_register_tests(${target} ${folder} "${_large}" large 900)
+  polyproc_register_tests(${target} ${folder} "${_soak}" soak 7200)
 endfunction()
 
 # Programs that tests start, each of one file, beside the test programs.
@@ -65,8 +64,16 @@ foreach(_folder IN LISTS _folders)
   file(GLOB _sources CONFIGURE_DEPENDS ${_folder}/*_test.cpp)
   if(_sources)
     get_filename_component(_name ${_folder} NAME)
-    polyproc_add_test_program(test_${_name} ${_sources})
+    set(_sweeps ${_sources})
+    list(FILTER _sweeps INCLUDE REGEX "sweep[^/]*_test\\.cpp$")
+    list(FILTER _sources EXCLUDE REGEX "sweep[^/]*_test\\.cpp$")
+    polyproc_add_test_program(test_${_name} ${_name} ${_sources})
     add_dependencies(test_${_name} ${_programs})
+    add_dependencies(tests test_${_name})
+    if(_sweeps AND NOT POLYPROC_SANITIZE)
+      polyproc_add_test_program(sweep_${_name} ${_name} ${_sweeps})
+      add_dependencies(sweep_tests sweep_${_name})
+    endif()
   endif()
 endforeach()
 
