@@ -21,3 +21,5 @@
 #include <polyproc/shared/array.hpp>
 #include <polyproc/shared/value.hpp>
 #include <polyproc/sync/lock.hpp>
+#include <polyproc/sync/wait.hpp>
+#include <polyproc/sync/watcher.hpp>

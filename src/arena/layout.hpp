@@ -115,6 +115,12 @@ struct BlockHeader {
 static_assert(sizeof(BlockHeader) == 128);
 inline constexpr std::uint64_t kBlockHeaderBytes = sizeof(BlockHeader);
 
+// On which the processes sleep whose slot number is that of the bell, modulo kBells, while they wait for several objects.
+inline constexpr unsigned kBells = 64;
+struct alignas(64) Bell {
+  std::atomic<std::uint32_t> rings;
+};
+
 struct ArenaHeader {
   std::atomic<std::uint64_t> magic;  // stored last at creation
   std::uint32_t layout_version;
@@ -149,6 +155,7 @@ struct ArenaHeader {
   std::atomic<std::uint64_t> span_began;
   std::atomic<std::uint64_t> taken;
   std::atomic<std::uint64_t> taken_before;
+  std::array<Bell, kBells> bells;
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);
 

@@ -14,9 +14,11 @@
 #include "arena/arena_core.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
+#include "channel/ring_access.hpp"
 #include "channel/spare_entry.hpp"
 #include "os/cpu.hpp"
+#include "sync/sleepers.hpp"
+#include "sync/watch.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -130,11 +132,13 @@ const ByteQueue::RingView& ByteQueue::map_ring(RingView& known, std::uint64_t ri
 }
 
 void ByteQueue::wake_getters(std::uint64_t items) const noexcept {
-  wake_sleepers(state_->get.sleepers, core_->header().fenced != 0, items);
+  ArenaHeader& arena = core_->header();
+  if (wake_sleepers(state_->get.sleepers, arena.fenced != 0, items)) [[unlikely]]
+    ring_watchers(arena, state_->get.sleepers, state_->get.watchers);
 }
 
 void ByteQueue::wake_putters(std::uint64_t items) const noexcept {
-  wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
+  (void)wake_sleepers(state_->put.sleepers, core_->header().fenced != 0, items);
 }
 
 std::uint64_t ByteQueue::maxsize() const { return state().maxsize == kUnbounded ? 0 : state().maxsize; }
@@ -155,6 +159,15 @@ std::uint64_t ByteQueue::qsize() const {
 
 bool ByteQueue::full() const { return qsize() >= state().maxsize; }
 bool ByteQueue::is_shut_down() const { return state().shut_down.load(std::memory_order_acquire) != 0; }
+
+Waitable ByteQueue::waitable() const {
+  QueueState& queue = state();
+  const auto ready = [](const void* watched) noexcept {
+    const auto& its = *static_cast<const QueueState*>(watched);
+    return its.put.items() != its.get.items() || its.shut_down.load(std::memory_order_acquire) != 0;
+  };
+  return Waitable(WatchedObject{core_, &queue.get.sleepers, &queue.get.watchers, ready, &queue});
+}
 
 std::ostream& operator<<(std::ostream& out, const ByteQueue& queue) {
   if (!queue.block_) return out << "<queue, closed>";

@@ -13,7 +13,7 @@
 #include "channel/open_items.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
+#include "sync/sleepers.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -84,7 +84,8 @@ void ByteQueue::task_done() {
     section.commit();
     all_done = state_->done.load(std::memory_order_relaxed) == state_->put.items();
   }
-  if (all_done) wake_sleepers(state_->joiners, core_->header().fenced != 0, std::numeric_limits<int>::max());
+  if (all_done)
+    (void)wake_sleepers(state_->joiners, core_->header().fenced != 0, std::numeric_limits<int>::max());
 }
 
 // Settles what dead consumers left open.

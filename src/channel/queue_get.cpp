@@ -12,7 +12,6 @@
 #include "channel/letter.hpp"
 #include "channel/open_items.hpp"
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
 #include "channel/ring_access.hpp"
 #include "channel/spare_entry.hpp"
 

@@ -11,7 +11,6 @@
 #include "arena/page_heap.hpp"
 #include "channel/letter.hpp"
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
 #include "channel/ring_access.hpp"
 #include "channel/spare_entry.hpp"
 #include "os/clock.hpp"

@@ -8,8 +8,8 @@
 #include "channel/letter.hpp"
 #include "channel/queue_release.hpp"
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
 #include "channel/spare_entry.hpp"
+#include "sync/sleepers.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -24,7 +24,7 @@ void ByteQueue::shutdown(bool immediate) {
   constexpr std::uint64_t kAll = std::uint64_t{1} << 30;
   wake_getters(kAll);
   wake_putters(kAll);
-  wake_sleepers(queue.joiners, core_->header().fenced != 0, kAll);
+  (void)wake_sleepers(queue.joiners, core_->header().fenced != 0, kAll);
 }
 
 void ByteQueue::drop_all() {

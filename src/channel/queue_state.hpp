@@ -32,8 +32,9 @@ struct QueueEnd {
   std::atomic<std::uint32_t> gathering;  // of the getting end: waits to go until items are let gather again
   std::atomic<std::uint64_t> got_when_full;  // of the putting end: items got when it last found its ring full
   std::atomic<std::uint32_t> yielding;  // waits to go until the processor is offered to the other end again
-  // Who waits at this end: announcements << 2 | armed << 1 | somebody may sleep. See queue_wait.cpp.
+  // Who waits at this end (sync/sleepers.hpp), and who does so among other things (sync/watch.hpp).
   alignas(64) std::atomic<std::uint32_t> sleepers;
+  std::atomic<std::uint64_t> watchers;
 
   // Words of the section, on the line of the bias. Items that the other end was last seen to have published; and, of the
   // putting end, the position up to which there is room in its ring, where the turns of the ring that are being timed

@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Waiting at a queue's ends. Nobody holds a lock while it waits.
-//
-// QueueEnd::sleepers: announcements << 2 | armed << 1 | 1 when somebody may sleep on it. Who is about to sleep announces
-// itself (the word changes and its lowest bit is set), runs a membarrier, looks once more, and sleeps on the value it
-// wrote. Armed: a membarrier has run since the bit was set, so that it need not be repeated; on an idle machine it costs
-// more than the rest of a sleep. Who has published loads the word without a fence of its own: either it sees the announcement, or the sleeper's last
-// look saw what was published. It wakes one sleeper per item; when the kernel finds too few, it clears the bits, or begins
-// again if somebody has announced itself since, and wakes once more: for one that fell asleep between the two.
-//
-// Deaths. A wake-up that a killed process carried, as waker or as woken, is lost; every sleeper looks again after
-// kSlice, and each later publication wakes another one while the bit is set. A dead sleeper leaves the bit, which costs
-// one needless wake-up.
+// Waiting at a queue's ends: polling, yielding, and at last sleeping as sync/sleepers.hpp has it. Nobody holds a lock
+// while it waits.
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <thread>
 #include <utility>
 
 #include <polyproc/channel/byte_queue.hpp>
-#include <polyproc/os/fail_point.hpp>
 
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
+#include "channel/ring_access.hpp"
 #include "os/clock.hpp"
 #include "os/cpu.hpp"
-#include "os/futex.hpp"
-#include "os/membarrier.hpp"
+#include "sync/sleepers.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
 
-constexpr std::chrono::milliseconds kSlice{50};
 constexpr std::chrono::microseconds kPoll{20};
 constexpr std::chrono::microseconds kNap{100};
 constexpr int kMostNaps = 5;
@@ -42,11 +28,6 @@ constexpr std::uint32_t kGatherSkips = 64;
 constexpr std::uint64_t kLongYield = 200'000;  // nanoseconds
 constexpr std::uint32_t kYieldSkips = 16;
 constexpr std::uint32_t kLongYieldSkips = 1024;
-
-constexpr std::uint32_t kSleepersAsleep = 1;
-constexpr std::uint32_t kSleepersArmed = 2;
-constexpr std::uint32_t kSleepersBits = kSleepersAsleep | kSleepersArmed;
-constexpr std::uint32_t kSleepersCount = 4;
 
 // Polling helps only while the other end is at work on another processor.
 bool peer_runs_elsewhere(const QueueEnd& peer) noexcept {
@@ -83,42 +64,6 @@ bool yield(QueueEnd& end, Ready ready) noexcept {
 }
 
 }  // namespace
-
-void wake_announced(std::atomic<std::uint32_t>& sleepers, std::uint32_t seen, std::uint64_t count) noexcept {
-  POLYPROC_FAIL_POINT("queue.before_wake");
-  int most = static_cast<int>(std::min<std::uint64_t>(count, std::numeric_limits<int>::max()));
-  do {
-    most -= os::futex_wake(sleepers, most);
-    if (most <= 0) return;
-    // Who has announced itself since may not have seen what was published, and may fall asleep: begin again.
-  } while (!sleepers.compare_exchange_strong(seen, seen & ~kSleepersBits) && (seen & kSleepersAsleep) != 0);
-  // One who announced itself before the last wake may have fallen asleep after it, on the value that has just changed.
-  POLYPROC_FAIL_POINT("queue.between_wakes");
-  os::futex_wake(sleepers, 1);
-}
-
-std::uint32_t announce_sleeper(std::atomic<std::uint32_t>& sleepers, bool fenced) noexcept {
-  std::uint32_t seen = sleepers.load(std::memory_order_relaxed);
-  std::uint32_t announced = 0;
-  do {
-    announced = (seen + kSleepersCount) | kSleepersAsleep;
-  } while (!sleepers.compare_exchange_weak(seen, announced));
-  POLYPROC_FAIL_POINT("queue.sleeper_announced");
-  if ((announced & kSleepersArmed) != 0) return announced;
-  if (fenced) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return announced;
-  }
-  os::global_membarrier();
-  if (!sleepers.compare_exchange_strong(seen = announced, announced | kSleepersArmed)) return announced;
-  return announced | kSleepersArmed;
-}
-
-void sleep_announced(const std::atomic<std::uint32_t>& sleepers, std::uint32_t announced,
-                     Deadline deadline) noexcept {
-  os::futex_wait(sleepers, announced, deadline.remaining(kSlice));
-  POLYPROC_FAIL_POINT("queue.sleeper_woken");
-}
 
 bool ByteQueue::has_item() const noexcept { return state_->put.items() != state_->get.items(); }
 

@@ -9,7 +9,6 @@
 #include <polyproc/channel/byte_queue.hpp>
 
 #include "channel/queue_state.hpp"
-#include "channel/queue_wait.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -34,6 +33,7 @@ inline std::uint64_t read_word(const std::byte* from) noexcept {
   return word;
 }
 
+void note_current_cpu(QueueEnd& end) noexcept;
 inline void note_cpu(QueueEnd& end, std::uint64_t items) noexcept {
   if (items % kNoteCpuEvery == 0) note_current_cpu(end);
 }

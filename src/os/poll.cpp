@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "os/poll.hpp"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -21,15 +19,19 @@ timespec to_timespec(std::chrono::nanoseconds duration) {
 
 }  // namespace
 
-bool wait_for(int fd, short events, Deadline deadline, std::string_view object) {
-  pollfd watched{fd, events, 0};
+bool poll_until(std::span<pollfd> watched, Deadline deadline, std::string_view object) {
   for (;;) {
     const timespec left = to_timespec(deadline.remaining(kLongestSleep));
-    const int count = ::ppoll(&watched, 1, &left, nullptr);
+    const int count = ::ppoll(watched.data(), watched.size(), &left, nullptr);
     if (count > 0) return true;
     if (count < 0 && errno != EINTR) throw_os_error(errno, "poll", object);
     if (deadline.passed()) return false;
   }
+}
+
+bool wait_for(int fd, short events, Deadline deadline, std::string_view object) {
+  pollfd watched{fd, events, 0};
+  return poll_until(std::span(&watched, 1), deadline, object);
 }
 
 }  // namespace polyproc::inline v0::os

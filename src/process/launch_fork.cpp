@@ -16,14 +16,16 @@
 #include "process/bootstrap.hpp"
 #include "process/child_table.hpp"
 #include "process/launch.hpp"
+#include "sync/bell_thread.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
 
 std::size_t count_other_threads() noexcept {
+  const std::size_t ours = count_bell_threads();  // which a fork is safe from
   struct stat folder {};
-  if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 3) return 0;
-  return folder.st_nlink - 3;  // a link for each thread, and two of its own
+  if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 3 + ours) return 0;
+  return folder.st_nlink - 3 - ours;  // a link for each thread, and two of its own
 }
 
 void warn_of_threads(const std::string& name) {

@@ -24,6 +24,7 @@
 #include "process/launch.hpp"
 #include "process/life_line.hpp"
 #include "process/spawn_message.hpp"
+#include "sync/bell_thread.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -109,6 +110,7 @@ ForkAnswer fork_child(int socket, const ForkRequest& request, std::vector<os::Fd
 }
 
 void require_one_thread() {
+  end_bell_threads();
   struct stat folder {};
   if (::stat("/proc/self/task", &folder) == 0 && folder.st_nlink > 3)
     throw UsageError(

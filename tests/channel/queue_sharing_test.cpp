@@ -163,7 +163,7 @@ TEST(QueueWakeUp, GivenToAKilledConsumerIsNotLost) {
   for (int i = 0; i < 40; ++i) {
     Queue<int> queue;
     ForkedChild victim([&] {
-      os::arm_fail_point("queue.sleeper_woken");
+      os::arm_fail_point("sleepers.woken");
       (void)queue.get();
     });
     ForkedChild survivor([&] { return queue.get_for(1s) == 7 ? 0 : 1; });
@@ -182,7 +182,7 @@ TEST(QueueWakeUp, GivenToAKilledProducerIsNotLost) {
     Queue<int> queue(1);
     queue.put(1);
     ForkedChild victim([&] {
-      os::arm_fail_point("queue.sleeper_woken");
+      os::arm_fail_point("sleepers.woken");
       queue.put(2);
     });
     ForkedChild survivor([&] { return queue.put_for(7, 1s) ? 0 : 1; });
@@ -198,7 +198,7 @@ TEST(QueueWakeUp, ThatTheWakerDidNotLiveToGiveIsNotMissed) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
 #endif
-  for (const char* point : {"queue.put.committed", "queue.before_wake"}) {
+  for (const char* point : {"queue.put.committed", "sleepers.before_wake"}) {
     Queue<int> queue;
     ForkedChild consumer([&] { return queue.get_for(1s) == 7 ? 0 : 1; });
     ASSERT_TRUE(testing::wait_until_asleep(consumer.pid()));

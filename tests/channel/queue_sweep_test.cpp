@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/channel/queue.hpp>
+#include <polyproc/sync/wait.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <thread>
 
 #include "support/sweep.hpp"
+#include "sync/watch.hpp"
 
 namespace polyproc {
 namespace {
@@ -101,6 +105,34 @@ class SweepQueue : public ::testing::Test {
                   .stride = stride});
   }
 
+  // A put into an empty queue that somebody watches, who must see it and the next one.
+  std::size_t sweep_watched_put() {
+    size_ = 24;
+    renew(0);
+    enter();
+    return sweep({.prepare = [] {},
+                  .operation = [this, first = item(0, size_)] { queue_->put(first); },
+                  .verify =
+                      [this](const Death& death) {
+                        if (death.completed) {
+                          EXPECT_FALSE(wait_for(*queue_, std::chrono::seconds(1)).empty());
+                        }
+                        while (queue_->try_get()) {
+                          if constexpr (requires { queue_->task_done(); }) queue_->task_done();
+                        }
+                        std::thread next([this] { queue_->put(item(1, size_)); });
+                        EXPECT_FALSE(wait_for(*queue_, std::chrono::seconds(1)).empty());
+                        next.join();
+                        expect_items(1, 1, 2, 2);
+                        expect_whole();
+                        enter();
+                      }});
+  }
+  void enter() {
+    const Waitable watched = queue_->waitable();
+    enter_watcher(arena_.core(), std::span(&watched.object(), 1));
+  }
+
   // The child gets `before` items, then a swept one, of `there`.
   std::size_t sweep_get(std::size_t size, int there, int before, std::size_t stride) {
     size_ = size;
@@ -135,6 +167,7 @@ using Kinds = ::testing::Types<Queue<std::string>, JoinableQueue<std::string>>;
 TYPED_TEST_SUITE(SweepQueue, Kinds);
 
 TYPED_TEST(SweepQueue, PutOfAProducerAtWork) { EXPECT_GT(this->sweep_put(24, 0, 2, 1), kLeast); }
+TYPED_TEST(SweepQueue, PutThatRingsAWatcher) { EXPECT_GT(this->sweep_watched_put(), kLeast); }
 TYPED_TEST(SweepQueue, PutThatTakesTheEndOver) { EXPECT_GT(this->sweep_put(24, 3, 0, 2), kLeast); }
 TYPED_TEST(SweepQueue, PutThatMakesARing) { EXPECT_GT(this->sweep_put(3000, 0, 5, 3), kLeast); }
 TYPED_TEST(SweepQueue, PutOfALargeMessage) { EXPECT_GT(this->sweep_put(200'000, 0, 1, 7), kLeast); }

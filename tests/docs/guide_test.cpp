@@ -12,9 +12,11 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <polyproc/polyproc.hpp>
 
 namespace {
@@ -53,6 +55,35 @@ TEST(Guide, SharedObjectsInItems) {
   EXPECT_EQ(polyproc::Queue<std::string>(request.answers).get_for(20s), "You ask: why?");
   requests.shutdown();
   child.join();
+}
+
+void serve(polyproc::Queue<int> orders, polyproc::Connection<std::string> control) {
+  int sum = 0;
+  for (;;) {
+    for (const std::size_t ready : polyproc::wait({orders, control})) {
+      if (ready == 0) sum += orders.try_get().value_or(0);
+      if (ready == 1 && control.recv() == "report") return control.send(std::to_string(sum));
+    }
+  }
+}
+
+TEST(Guide, Waiting) {
+  polyproc::Queue<int> orders, answers;
+  polyproc::Pipe<std::string> control;
+  polyproc::Process child(serve, orders, control.second);
+  child.start();
+  orders.put(3);
+  orders.put(4);
+  while (!orders.empty()) std::this_thread::yield();
+  control.first.send("report");
+  EXPECT_EQ(control.first.recv_for(20s), "7");
+  child.join();
+  answers.put(1);
+  polyproc::Watcher watcher({orders, answers});
+  pollfd watched{watcher.fileno(), POLLIN, 0};
+  poll(&watched, 1, 1000);
+  std::vector<std::size_t> ready = watcher.ready();
+  EXPECT_EQ(ready, std::vector<std::size_t>{1});
 }
 
 void add_up(polyproc::Connection<int> mine, polyproc::Connection<int> others) {

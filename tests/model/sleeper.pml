@@ -2,7 +2,7 @@
 // How a queue's consumers sleep and are woken, with threads killed between any two steps: proof by exhaustion for three
 // threads (two producers and a consumer, or one and two) that put and get for ever, on the machine of machine.pml.
 //
-// The model beside src/channel/queue_wait.cpp; a line is one access to shared memory:
+// The model beside src/sync/sleepers.cpp; a line is one access to shared memory:
 //   producer  inside the put end commits (PUT, one release store), leaves; then wake_sleepers: loads SLEEPERS with
 //             no fence between; bit set: wake_announced: wakes one. When the kernel finds none, it clears the bits
 //             by compare-and-swap and wakes once more; if somebody has announced itself since, it begins again.
@@ -10,7 +10,7 @@
 //             word is armed, membarrier, and arms it if nobody has changed it since; looks once more;
 //             sleep_announced: sleeps while SLEEPERS is what it announced, for a bounded slice; then begins again.
 //             Nobody holds a lock while it sleeps.
-// SLEEPERS is announcements << 2 | armed << 1 | bit. The number never repeats; the model keeps the two bits, and
+// SLEEPERS is announcements << 3 | watched << 2 | armed << 1 | bit. The number never repeats; the model keeps the two bits, and
 // `fresh`: whose last seen value still is the word's, but for the armed bit, which is no change to who clears the bits.
 // Armed: a membarrier has run since the bit was set. The locks of the two ends are robust words that a plain store releases, as the biased
 // mutex is left. A producer's wait for room is the same protocol with the roles changed.

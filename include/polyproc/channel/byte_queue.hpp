@@ -12,6 +12,7 @@
 
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/os/deadline.hpp>
+#include <polyproc/sync/waitable.hpp>
 
 namespace polyproc::inline v0 {
 
@@ -81,6 +82,9 @@ class POLYPROC_API ByteQueue {
   // Of a joinable queue. task_done throws UsageError when no open item is left.
   void task_done();
   [[nodiscard]] QueueStatus join(Deadline deadline, std::uint64_t& lost);
+
+  // Ready when getting would not wait: for an item, or because the queue is shut down.
+  [[nodiscard]] Waitable waitable() const;
 
   void close() noexcept;
   [[nodiscard]] const BlockRef& block() const noexcept { return block_; }

@@ -106,6 +106,9 @@ class QueueHandle {
   [[nodiscard]] bool full() const { return core_.full(); }
   [[nodiscard]] std::uint64_t maxsize() const { return core_.maxsize(); }
 
+  // For wait() (wait.hpp): ready when getting would not wait.
+  [[nodiscard]] Waitable waitable() const { return core_.waitable(); }
+
   // ---- ending
   // For everyone: puts are refused from now on; gets go on until the queue is drained, or, when immediate, what is in
   // it is dropped. As queue.Queue.shutdown of Python 3.13.
