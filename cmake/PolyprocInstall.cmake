@@ -8,6 +8,8 @@ set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/polyproc)
 install(TARGETS polyproc polyproc_usage EXPORT polyproc-core
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS polyproc_asio EXPORT polyproc-asio)
+install(EXPORT polyproc-asio NAMESPACE polyproc:: DESTINATION ${_package_dir})
 set_target_properties(polyproc_usage PROPERTIES EXPORT_NAME core_usage)
 install(EXPORT polyproc-core NAMESPACE polyproc:: DESTINATION ${_package_dir})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/polyproc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}

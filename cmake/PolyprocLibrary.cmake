@@ -36,6 +36,12 @@ if(NOT POLYPROC_SANITIZE)
   target_link_options(polyproc PRIVATE LINKER:--no-undefined)
 endif()
 
+# Component asio: headers for programs that run on Boost.Asio.
+add_library(polyproc_asio INTERFACE)
+add_library(polyproc::asio ALIAS polyproc_asio)
+set_target_properties(polyproc_asio PROPERTIES EXPORT_NAME asio)
+target_link_libraries(polyproc_asio INTERFACE polyproc Boost::headers)
+
 # A program that only opens arenas must be able to release the queues of the dead, but a static link takes no object that
 # nobody names; the arena cannot name what is above it. So the link does.
 set(POLYPROC_STATIC_LINK_OPTION)

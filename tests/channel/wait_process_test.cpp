@@ -8,9 +8,11 @@
 
 #include <vector>
 
+#include "channel/queue_state.hpp"
 #include "support/forked_child.hpp"
 #include "support/start_methods.hpp"
 #include "sync/bell_thread.hpp"
+#include "sync/sleepers.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -92,6 +94,12 @@ POLYPROC_EACH_METHOD(WaitUnder);
 class WaitDeath : public ::testing::Test {
  protected:
   ~WaitDeath() override { end_bell_threads(); }
+  // Somebody has entered the queue, and that process sleeps.
+  static bool waits_for(const Queue<int>& queue, const ForkedChild& waiter) {
+    const auto& state = *reinterpret_cast<const QueueState*>(queue.block().data());
+    return wait_until([&] { return (state.get.sleepers & kSleepersWatched) != 0; }) &&
+           wait_until_asleep(waiter.pid());
+  }
 };
 
 TEST_F(WaitDeath, OfThePublisherAtEachStepIsNotMissed) {
@@ -108,7 +116,7 @@ TEST_F(WaitDeath, OfThePublisherAtEachStepIsNotMissed) {
             beside_a_descriptor ? wait_for({quiet, queue, silent.first}, 1s) : wait_for({quiet, queue}, 1s);
         return ready == Positions{1} ? 0 : 1;
       });
-      ASSERT_TRUE(wait_until_asleep(waiter.pid()));
+      ASSERT_TRUE(waits_for(queue, waiter));
       ForkedChild publisher([&] {
         os::arm_fail_point(point);
         queue.put(7);
@@ -119,7 +127,7 @@ TEST_F(WaitDeath, OfThePublisherAtEachStepIsNotMissed) {
       // Later publications are seen too.
       EXPECT_EQ(queue.get(), 7);
       ForkedChild next([&] { return wait_for({quiet, queue}, 1s) == Positions{1} ? 0 : 1; });
-      ASSERT_TRUE(wait_until_asleep(next.pid()));
+      ASSERT_TRUE(waits_for(queue, next));
       queue.put(8);
       EXPECT_EQ(next.join(), 0) << point;
     }

@@ -292,9 +292,31 @@ TEST_F(Wait, AWatcherSeesWhatWasThereBefore) {
   EXPECT_TRUE(is_readable(watcher.fileno(), 0ms));
 }
 
-TEST_F(Wait, AWatcherRefusesWhatItCannotWatch) {
+TEST_F(Wait, AWatcherStandsForDescriptorsToo) {
+  Queue<int> queue;
   Ends ends;
-  EXPECT_THROW(Watcher({ends.read}), InvalidArgument);
+  Watcher watcher({ends.read, queue, ends.read});
+  EXPECT_FALSE(is_readable(watcher.fileno(), 0ms));
+  ends.fill();
+  EXPECT_TRUE(is_readable(watcher.fileno(), 0ms));
+  EXPECT_EQ(watcher.ready(), (Positions{0, 2}));
+  queue.put(1);
+  EXPECT_EQ(watcher.ready(), (Positions{0, 1, 2}));
+  char byte = 0;
+  ASSERT_EQ(::read(ends.read.get(), &byte, 1), 1);
+  EXPECT_EQ(queue.get(), 1);
+  EXPECT_EQ(watcher.ready(), Positions{});
+  EXPECT_FALSE(is_readable(watcher.fileno(), 0ms));
+  queue.put(2);
+  EXPECT_TRUE(is_readable(watcher.fileno(), kLong));
+  Watcher alone({ends.read});
+  ends.fill();
+  EXPECT_TRUE(is_readable(alone.fileno(), 0ms));
+}
+
+TEST_F(Wait, AWatcherRefusesWhatItCannotWatch) {
+  EXPECT_THROW(Watcher({-1}), OsError);
+  EXPECT_THROW(Watcher({1'000'000}), OsError);
   Queue<int> queue;
   Watcher watcher({queue});
   Watcher moved = std::move(watcher);

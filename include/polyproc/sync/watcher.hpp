@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Watcher: a descriptor for objects that lie in shared memory and have none, for poll, epoll and event loops.
+// Watcher: one descriptor that stands for many things, queues among them, which have none of their own: for poll, epoll
+// and event loops.
 //
-//     polyproc::Watcher watcher({orders, answers});
+//     polyproc::Watcher watcher({orders, child, control});
 //     loop.add(watcher.fileno(), [&] {
 //       for (const std::size_t ready : watcher.ready()) ...
 //     });
 //
-// A thread of this process waits for them meanwhile, one for each arena; it ends when nobody watches any more.
+// For what lies in shared memory a thread of this process waits meanwhile, one for each arena; it ends when nobody
+// watches any more.
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -18,11 +21,11 @@
 
 namespace polyproc::inline v0 {
 
-// Moved, not copied. Not for use by several threads at once, nor in a forked child: make another there.
+// Moved, not copied. Not for use by several threads at once; one with objects in shared memory not in a forked child.
 class POLYPROC_API Watcher {
  public:
-  // The objects must outlive it. Throws InvalidArgument for a descriptor, which can be polled itself; OsError when the
-  // system refuses a descriptor or a thread.
+  // The things must outlive it. Throws OsError for a descriptor that is not open, or cannot be waited for with epoll (a
+  // regular file), and when the system refuses a descriptor or a thread.
   explicit Watcher(const Waitables& objects);
   explicit Watcher(std::initializer_list<Waitable> objects) : Watcher(Waitables(objects)) {}
   Watcher(Watcher&&) noexcept;
