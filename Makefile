@@ -10,7 +10,7 @@ SWEEPS := $(wildcard tests/*/*sweep*_test.cpp)
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s %s\n", $$1, $$2}'
 
-demo:  ## run the examples (FOLDER=... for textstats)
+demo:  ## run the examples (FOLDER=... for textstats and wordcount)
 	@scripts/install-deps build test
 	@scripts/build release examples
 	@scripts/demo $(FOLDER)

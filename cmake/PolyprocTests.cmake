@@ -108,7 +108,7 @@ if(TARGET examples)
   foreach(_source IN LISTS _examples)
     get_filename_component(_name ${_source} NAME_WE)
     set(_arguments)
-    if(_name STREQUAL "textstats")
+    if(_name MATCHES "^(textstats|wordcount)$")
       set(_arguments ${PROJECT_SOURCE_DIR}/docs)  # a small folder; the large one is for the demo
     endif()
     add_test(NAME example:${_name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
