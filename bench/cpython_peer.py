@@ -3,13 +3,18 @@
 # CPython's multiprocessing on the same work as the C++ programs beside this file; one side of one row a run.
 #
 # cpython_peer.py queue [size=8] [producers=1] [consumers=1] [bound=0]
+# cpython_peer.py queue_of string|struct|doubles [size=100] [bound=0]      cpython_peer.py waiting [queues=1000]
 # cpython_peer.py round_trip free|2_cores|1_core      cpython_peer.py pair
 # cpython_peer.py codec int|string|struct|floats|dict   cpython_peer.py pipe throughput|round_trip [size=8]
 # cpython_peer.py increment [processes=1]             cpython_peer.py start fork|spawn
+import array
+import dataclasses
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pickle
+import resource
 import signal
 import statistics
 import sys
@@ -110,6 +115,99 @@ def queue(arguments, seconds):
              (("size", 8), ("producers", 1), ("consumers", 1), ("bound", 0))]
     first = max(50, 2_000_000 // (1000 + shape[0]))
     return calibrated_rate(first, seconds, lambda count: transfer_seconds(*shape, count)), "msg/s"
+
+
+# ---- queues of other kinds of items
+
+
+@dataclasses.dataclass
+class Order:
+    number: int
+    price: float = 12.5
+    customer: str = "a customer's name"
+    parts: list = dataclasses.field(default_factory=lambda: [1, 2, 3, 4])
+    paid: bool = False
+
+
+def items_of(kind, size):
+    if kind == "string":
+        return [chr(97 + i) * size for i in range(16)]
+    if kind == "struct":
+        return [Order(i) for i in range(16)]
+    return [array.array("d", [i] + [1.5] * (size // 8 - 1)) for i in range(16)]
+
+
+def produce_items(queue, gate, kind, size, count):
+    items = items_of(kind, size)
+    gate.wait()
+    for i in range(count):
+        queue.put(items[i & 15])
+
+
+def consume_items(queue, gate, results, kind, size, count):
+    items = items_of(kind, size)
+    gate.wait()
+    began = now()
+    for i in range(count):
+        item, expected = queue.get(), items[i & 15]
+        if type(item) is not type(expected) or (item.number if kind == "struct" else item[0]) != (
+                expected.number if kind == "struct" else expected[0]):
+            sys.exit(f"item {i} is another")
+    results.put(now() - began)
+
+
+def items_seconds(kind, size, bound, count):
+    queue, results, gate = FORK.Queue(bound), FORK.SimpleQueue(), FORK.Barrier(2)
+    children = [start(consume_items, queue, gate, results, kind, size, count),
+                start(produce_items, queue, gate, kind, size, count)]
+    took = results.get()
+    join_all(children)
+    return took
+
+
+def queue_of(arguments, seconds):
+    kind, size, bound = arguments["what"], int(arguments.get("size", 100)), int(arguments.get("bound", 0))
+    first = max(20, 1_000_000 // (1000 + size))
+    return calibrated_rate(first, seconds, lambda count: items_seconds(kind, size, bound, count)), "msg/s"
+
+
+# ---- waiting for many queues
+
+
+def waiting_answer(queues, back):
+    by_reader = {queue._reader: queue for queue in queues}
+    while True:
+        for reader in multiprocessing.connection.wait(list(by_reader)):
+            number = by_reader[reader].get()
+            if number == 0:
+                return
+            back.put(number)
+
+
+def waiting_ask(queues, back, results, seconds):
+    samples, warm_up, i = [], 50, 1
+    stop = now() + seconds
+    while i <= warm_up + 1 or now() < stop:
+        begin = time.perf_counter_ns()
+        queues[i * 7 % len(queues)].put(i)
+        if back.get() != i:
+            sys.exit("the answer to another question")
+        samples.append(time.perf_counter_ns() - begin)
+        i += 1
+    queues[0].put(0)
+    results.put(statistics.median(samples[warm_up:]) / 1000)
+
+
+def waiting(arguments, seconds):
+    """SimpleQueue, whose reading end can be waited for; two descriptors each."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    queues = [FORK.SimpleQueue() for _ in range(int(arguments.get("queues", 1000)))]
+    back, results = FORK.SimpleQueue(), FORK.SimpleQueue()
+    children = [start(waiting_answer, queues, back), start(waiting_ask, queues, back, results, seconds)]
+    value = results.get()
+    join_all(children)
+    return value, "us"
 
 
 # ---- round trips
@@ -287,7 +385,7 @@ def codec(arguments, seconds):
     return (now() - begin) / count * 1e9, "ns"
 
 
-WORK = {"codec": codec, "queue": queue, "pipe": pipe, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
+WORK = {"codec": codec, "queue": queue, "queue_of": queue_of, "waiting": waiting, "pipe": pipe, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
 
 
 def main():

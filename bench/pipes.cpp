@@ -2,23 +2,32 @@
 // Messages of bytes through one pipe between two forked processes: per second one way, or microseconds, median, there and
 // back. A message that is missing, torn or out of order is an error, not a figure.
 //
-// pipes polyproc throughput|round_trip [size=8]
+// pipes polyproc|socket throughput|round_trip [size=8]
 #include <polyproc/channel/connection.hpp>
 
 #include "channel.hpp"
 #include "children.hpp"
+#include "peers/bare_socket.hpp"
 
 namespace bench {
 namespace {
 
-using polyproc::ByteConnection;
+struct PolyprocPipe {
+  static auto make_pair(std::size_t /*size*/, bool duplex) {
+    return polyproc::ByteConnection::make_pair(duplex);
+  }
+};
+struct SocketPipe {
+  static auto make_pair(std::size_t size, bool /*duplex*/) { return BareSocket::make_pair(size); }
+};
 
 struct Outcome {
   Gate gate;
   double median_us = 0;
 };
 
-void produce(const ByteConnection& end, std::size_t size, std::uint64_t count, Gate& gate) {
+template <class End>
+void produce(const End& end, std::size_t size, std::uint64_t count, Gate& gate) {
   std::vector<std::byte> message(size);
   gate.pass(2);
   for (std::uint64_t i = 1; i <= count; ++i) {
@@ -27,33 +36,37 @@ void produce(const ByteConnection& end, std::size_t size, std::uint64_t count, G
   }
 }
 
-void consume(const ByteConnection& end, std::size_t size, std::uint64_t count, Gate& gate) {
+template <class End>
+void consume(const End& end, std::size_t size, std::uint64_t count, Gate& gate) {
   OrderCheck check(true);
   gate.pass(2);
   for (std::uint64_t i = 1; i <= count; ++i) {
-    const std::vector<std::byte> message = end.recv_bytes();
+    const auto message = end.recv_bytes();
     if (message.size() != size) throw std::runtime_error("a message of another length");
     check.take(read_stamp(message));
   }
   gate.finish();
 }
 
+template <class Pipe>
 double transfer(std::size_t size, std::uint64_t count) {
-  const auto [receiving, sending] = ByteConnection::make_pair(false);
+  const auto [receiving, sending] = Pipe::make_pair(size, false);
   Shared<Gate> gate;
   Children children(Placement::free);
-  children.start([&] { consume(receiving, size, count, *gate); });
-  children.start([&] { produce(sending, size, count, *gate); });
+  children.start([&, &receiving = receiving] { consume(receiving, size, count, *gate); });
+  children.start([&, &sending = sending] { produce(sending, size, count, *gate); });
   children.wait();
   return gate->seconds();
 }
 
-void answer(const ByteConnection& end) {
+template <class End>
+void answer(const End& end) {
   for (auto message = end.recv_bytes(); read_stamp(message) != kEnd; message = end.recv_bytes())
     end.send_bytes(message);
 }
 
-void ask(const ByteConnection& end, std::size_t size, double seconds, Outcome& outcome) {
+template <class End>
+void ask(const End& end, std::size_t size, double seconds, Outcome& outcome) {
   std::vector<std::byte> message(size);
   std::vector<double> samples;
   const std::uint64_t begin = now_ns();
@@ -69,22 +82,29 @@ void ask(const ByteConnection& end, std::size_t size, double seconds, Outcome& o
   outcome.median_us = median(samples);
 }
 
+template <class Pipe>
 double round_trip(std::size_t size, double seconds) {
-  const auto [here, there] = ByteConnection::make_pair(true);
+  const auto [here, there] = Pipe::make_pair(size, true);
   Shared<Outcome> outcome;
   Children children(Placement::free);
-  children.start([&] { answer(there); });
-  children.start([&] { ask(here, size, seconds, *outcome); });
+  children.start([&, &there = there] { answer(there); });
+  children.start([&, &here = here] { ask(here, size, seconds, *outcome); });
   children.wait();
   return outcome->median_us;
 }
 
-void run(const Arguments& arguments) {
+template <class Pipe>
+void measure(const Arguments& arguments) {
   const std::size_t size = arguments.count("size", 8);
-  if (arguments.what() == "round_trip") return print_result(round_trip(size, arguments.seconds()), "us");
+  if (arguments.what() == "round_trip")
+    return print_result(round_trip<Pipe>(size, arguments.seconds()), "us");
   const std::uint64_t first = std::max<std::uint64_t>(20, 20'000'000 / (1000 + size));
-  const auto transfer_of = [&](std::uint64_t count) { return transfer(size, count); };
+  const auto transfer_of = [&](std::uint64_t count) { return transfer<Pipe>(size, count); };
   print_result(calibrated_rate(first, arguments.seconds(), transfer_of), "msg/s");
+}
+
+void run(const Arguments& arguments) {
+  return arguments.side() == "socket" ? measure<SocketPipe>(arguments) : measure<PolyprocPipe>(arguments);
 }
 
 }  // namespace

@@ -36,6 +36,31 @@ struct Carrier<std::string> {
   }
 };
 
+// What is no plain memory: encoded when it is put, decoded when it is got.
+struct Order {
+  std::uint64_t number = 0;
+  double price = 12.5;
+  std::string customer = "a customer's name";
+  std::vector<int> parts = {1, 2, 3, 4};
+  bool paid = false;
+};
+template <>
+struct Carrier<Order> {
+  static Order make(std::size_t /*size*/) { return {}; }
+  static std::span<std::byte> bytes(Order& item) noexcept {
+    return std::as_writable_bytes(std::span(&item.number, 1));
+  }
+};
+template <>
+struct Carrier<std::vector<double>> {
+  static std::vector<double> make(std::size_t size) {
+    return std::vector<double>(size / sizeof(double), 1.5);
+  }
+  static std::span<std::byte> bytes(std::vector<double>& item) noexcept {
+    return std::as_writable_bytes(std::span(item));
+  }
+};
+
 template <class T>
 class PolyprocChannel {
  public:

@@ -2,7 +2,7 @@
 // Messages per second through one queue, between forked processes. A message that is lost, doubled, torn or out of its
 // producer's order is an error, not a figure.
 //
-// queue_throughput polyproc|polyproc_many|boost|zmq [free|2_cores|1_core] [size=8] [producers=1] [consumers=1] [bound=0]
+// queue_throughput polyproc[_many|_string|_struct|_doubles]|boost|zmq [free|2_cores|1_core] [size=8] [producers=1] [consumers=1] [bound=0]
 #include "channel.hpp"
 #include "children.hpp"
 #include "polyproc_channel.hpp"
@@ -109,6 +109,9 @@ void run(const Arguments& arguments) {
                   .placement = parse_placement(arguments.what("free")),
                   .seconds = arguments.seconds()};
   if (arguments.side() == "polyproc") return measure_polyproc<PolyprocChannel>(plan);
+  if (arguments.side() == "polyproc_string") return measure<PolyprocChannel<std::string>>(plan);
+  if (arguments.side() == "polyproc_struct") return measure<PolyprocChannel<Order>>(plan);
+  if (arguments.side() == "polyproc_doubles") return measure<PolyprocChannel<std::vector<double>>>(plan);
   if (arguments.side() == "polyproc_many") return measure_polyproc<PolyprocBatchChannel>(plan);
 #if POLYPROC_BENCH_BOOST
   if (arguments.side() == "boost") return measure<BoostChannel>(plan);

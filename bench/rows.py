@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 BOOST, ZMQ, CPYTHON = "Boost message_queue", "ZeroMQ ipc", "CPython multiprocessing"
-MSGPACK, PICKLE = "msgpack-cxx", "CPython pickle"
+MSGPACK, PICKLE, SOCKET = "msgpack-cxx", "CPython pickle", "bare Unix socket"
 SIZES = (8, 100, 1024, 65536, 1048576)
 # Messages that a queue may hold, the same for all sides: at most 16 MiB of them.
 # Messages that a queue may hold: some 4 MiB, as in the measurements that the goals come from; 16 MiB of long ones.
@@ -61,6 +61,21 @@ def queue_rows():
         yield queue_row("queue_1:1_many", "polyproc_many", size, 1, 1, BOUND[size], Goal())
 
 
+def typed_queue_rows():
+    """Items that are encoded, beside plain Python's: str, dataclass, array.array."""
+    for kind, size, bound in (("string", 100, 40_000), ("struct", 0, 40_000), ("doubles", 1048576, 16)):
+        shape = [f"size={size}", f"bound={bound}"]
+        yield Row(f"queue_of_{kind}", size, "msg/s", ["queue_throughput", f"polyproc_{kind}", *shape],
+                  {CPYTHON: cpython("queue_of", kind, *shape)}, Goal(ratio=8))
+
+
+def wait_rows():
+    for queues in (1, 1000):
+        words = [f"queues={queues}"]
+        yield Row(f"wait_{queues}_queues", 8, "us", ["waiting", "polyproc", *words],
+                  {CPYTHON: cpython("waiting", *words)}, Goal(ratio=1))
+
+
 def round_trip_rows():
     goals = {"free": Goal(limit=0.5), "2_cores": Goal(limit=0.5), "1_core": Goal(ratio=1 / 1.2, peer="bare futex")}
     for placement, goal in goals.items():
@@ -72,11 +87,12 @@ def round_trip_rows():
 
 
 def pipe_rows():
-    for what, unit, sizes in (("round_trip", "us", SIZES[:2]), ("throughput", "msg/s", (8, 1024, 65536, 1048576))):
+    for what, unit, sizes in (("round_trip", "us", SIZES[:2]), ("throughput", "msg/s", SIZES)):
         for size in sizes:
             words = [what, f"size={size}"]
-            yield Row(f"pipe_{what}", size, unit, ["pipes", "polyproc", *words], {CPYTHON: cpython("pipe", *words)},
-                      Goal(ratio=1))
+            peers = {SOCKET: ["pipes", "socket", *words], CPYTHON: cpython("pipe", *words)}
+            ratio = 3 if size == 1048576 else 0.8 if size <= 1024 else None
+            yield Row(f"pipe_{what}", size, unit, ["pipes", "polyproc", *words], peers, Goal(ratio=ratio, peer=SOCKET))
 
 
 def lock_rows():
@@ -117,4 +133,4 @@ def codec_rows():
 
 
 def all_rows():
-    return [*codec_rows(), *queue_rows(), *round_trip_rows(), *pipe_rows(), *lock_rows(), *process_rows(), *memory_rows()]
+    return [*codec_rows(), *queue_rows(), *typed_queue_rows(), *round_trip_rows(), *wait_rows(), *pipe_rows(), *lock_rows(), *process_rows(), *memory_rows()]
