@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 #include <polyproc/codec/decode_error.hpp>
@@ -84,6 +85,7 @@ struct ByteConnection::End {
   bool readable;
   bool writable;
   std::size_t most_in_packet;  // as the socket's buffer allows
+  mutable KeptTails tails{};
 };
 
 BufferTooShort::BufferTooShort(std::vector<std::byte> message, std::size_t room)
@@ -108,7 +110,7 @@ ByteConnection::ByteConnection(os::Fd socket, bool readable, bool writable) {
     throw InvalidArgument(
         fmt::format("making a connection: descriptor {} is no end of a pipe", socket.get()));
   const std::size_t most = std::min(kMostInPacket, static_cast<std::size_t>(buffer) / 4);
-  end_ = std::make_shared<const End>(End{std::move(socket), readable, writable, most});
+  end_ = std::shared_ptr<const End>(new End{std::move(socket), readable, writable, most});
 }
 
 const ByteConnection::End& ByteConnection::end(std::string_view act) const {
@@ -138,16 +140,17 @@ bool ByteConnection::send_packet(std::span<const std::byte> bytes, const Luggage
                       .references = static_cast<std::uint32_t>(luggage.references),
                       .tail = bytes.size() - inside.size()};
   const std::array parts{part_of(std::as_bytes(std::span(&header, 1))), part_of(inside)};
-  LockFd tail;
+  std::optional<StoredTail> tail;
   std::vector<int> with_tail;
   if (header.tail != 0) {
-    tail = store_tail(bytes.subspan(inside.size()));
-    with_tail.push_back(tail.get());
+    tail.emplace(end.tails, bytes.subspan(inside.size()));
+    with_tail.push_back(tail->descriptor());
     with_tail.insert(with_tail.end(), descriptors.begin(), descriptors.end());
     descriptors = with_tail;
   }
   const auto status = os::send_packet(end.socket.get(), parts, descriptors, deadline);
   if (status == os::PacketStatus::gone) throw_end("sending through", end.socket.get());
+  if (status == os::PacketStatus::done && tail) tail->was_sent();
   POLYPROC_FAIL_POINT("connection.sent");
   return status == os::PacketStatus::done;
 }
@@ -191,7 +194,7 @@ bool ByteConnection::receive_message(ConnectionMessage& message, Deadline deadli
     std::copy_n(target.data(), in_target, message.long_.data());
     std::copy_n(rest.get(), inside - in_target, message.long_.data() + in_target);
   }
-  if (tail) take_tail(tail, message.bytes_.subspan(inside));
+  if (tail) take_tail(end.tails, tail, message.bytes_.subspan(inside));
   if (header.references != 0) message.split(header.references, header.claims);
   return true;
 }

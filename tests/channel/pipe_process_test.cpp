@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <polyproc/polyproc.hpp>
@@ -296,9 +297,61 @@ TEST(PipeDeath, ASleepingReceiverThatIsKilledTakesNoWakeUpAlong) {
 }
 
 TEST(PipeDeath, AChildForkedWhileALongMessageIsWrittenDoesNotKeepIt) {
-  const LockFd tail = store_tail(std::vector<std::byte>(100));
-  ForkedChild child([&] { return ::fcntl(tail.get(), F_GETFD) == -1 ? 0 : 1; });
+  KeptTails tails;
+  const StoredTail tail(tails, std::vector<std::byte>(100));
+  ForkedChild child([&] { return ::fcntl(tail.descriptor(), F_GETFD) == -1 ? 0 : 1; });
   EXPECT_EQ(child.join(), 0);
+}
+
+constexpr std::size_t kKept = 900'000;  // of a length whose memory is kept
+
+// The memory of long messages is used again: never while it is read, nor by two who send.
+TEST(PipeTails, AreUsedAgainByEachSenderForItself) {
+  Pipe<std::string> pipe;
+  for (int i = 0; i < 20; ++i) {
+    pipe.second.send(text_of(i, kKept));
+    EXPECT_EQ(pipe.first.recv_for(kLong), text_of(i, kKept));
+  }
+  // A child that was forked with kept tails, and its parent, on the same end.
+  ForkedChild child([&] {
+    for (int i = 100; i < 130; ++i) pipe.second.send(text_of(i, kKept));
+  });
+  std::thread thread([&] {
+    for (int i = 200; i < 230; ++i) pipe.second.send(text_of(i, kKept));
+  });
+  std::multiset<std::string> got, expected;
+  std::thread other([&] {
+    for (int i = 300; i < 330; ++i) pipe.second.send(text_of(i, kKept));
+  });
+  for (const int first : {100, 200, 300}) {
+    for (int i = first; i < first + 30; ++i) {
+      expected.insert(text_of(i, kKept));
+      got.insert(pipe.first.recv_for(kLong).value_or(""));
+    }
+  }
+  thread.join();
+  other.join();
+  EXPECT_EQ(child.join(), 0);
+  EXPECT_TRUE(got == expected);
+}
+
+TEST(PipeTails, AreReplacedWhenTheirReceiversWereKilled) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  Pipe<std::string> pipe;
+  for (int i = 0; i < 20; ++i) {
+    pipe.second.send(text_of(i, kKept));
+    ASSERT_TRUE(killed_at("connection.received", [&] { (void)pipe.first.recv(); }));
+  }
+  pipe.second.send(text_of(1, kKept));
+  EXPECT_EQ(pipe.first.recv_for(kLong), text_of(1, kKept));
+}
+
+TEST(PipeTails, OfAMessageThatWasNotSentAreFree) {
+  Pipe<std::string> pipe;
+  int sent = 0;
+  while (pipe.second.try_send(text_of(sent, kKept))) ++sent;
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(pipe.second.try_send(text_of(sent, kKept)));
+  for (int i = 0; i < sent; ++i) EXPECT_EQ(pipe.first.recv_for(kLong), text_of(i, kKept));
 }
 
 void kill_with_a_queue_on_its_way() {
