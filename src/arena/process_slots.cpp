@@ -191,15 +191,31 @@ std::uint64_t ArenaCore::find_free_slot(Transaction& section, int fd) {
   return index;
 }
 
+LockFd ArenaCore::take_link() noexcept {
+  std::lock_guard guard(local_);
+  return std::move(link_);
+}
+
+void ArenaCore::keep_link(LockFd link) noexcept {
+  std::lock_guard guard(local_);
+  std::swap(link_, link);
+}
+
 void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {
   slot.pid.store(static_cast<std::uint32_t>(::getpid()));
   slot.state.store(SlotState::live);
 }
 
-Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks) {
+Embryo ArenaCore::prepare_escrow(std::span<const std::uint64_t> blocks) {
+  require_attached();
+  if (!has_free_slot()) recover();  // rather than another table of slots
+  return prepare_child(blocks, SlotState::escrow);
+}
+
+Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks, SlotState state) {
   Embryo child;
   child.claim = LockFd::open([&] { return region_->reopen(); });
-  child.identity = take_slot(child.claim.get(), SlotState::embryo);
+  child.identity = take_slot(child.claim.get(), state);
   ProcessSlot& slot = process_slot(slot_index(child.identity));
   for (const std::uint64_t block : blocks) {
     if (child.free.empty()) add_entries(slot, child.free);
