@@ -2,10 +2,13 @@
 // Descriptors in items of queues, and shared objects of other arenas: who has them while nobody does, and when they are closed.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -15,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <polyproc/arena/arena.hpp>
 #include <polyproc/channel/connection.hpp>
 #include <polyproc/channel/queue.hpp>
@@ -23,6 +27,7 @@
 #include <polyproc/shared/value.hpp>
 
 #include "channel/keeper_start.hpp"
+#include "os/named_socket.hpp"
 #include "process/keeper_program.hpp"
 #include "support/forked_child.hpp"
 #include "support/keepers.hpp"
@@ -280,6 +285,25 @@ TEST_F(Parcel, TheKeeperHasNothingOfItsMaker) {
   EXPECT_EQ(value_of(queue.get()), 1u);
 }
 
+TEST_F(Parcel, AnotherUsersProcessUnderTheKeepersNameIsNotTrusted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs another user";
+  const SharedPage<std::atomic<bool>> listens;
+  ForkedChild squatter([&] {
+    if (::setresuid(65534, 65534, 65534) != 0) return 3;
+    const os::Fd socket = os::make_packet_socket();
+    if (!os::bind_name(socket.get(), fmt::format("polyproc-keeper.{:016x}.0", arena_.id()))) return 4;
+    os::start_listening(socket.get());
+    listens->store(true);
+    return ::pause();
+  });
+  ASSERT_TRUE(wait_until([&] { return listens->load() || squatter.ended(); }));
+  Queue<os::Fd> queue(arena_);
+  queue.put(event(1));
+  EXPECT_EQ(arena_.core().header().keeper_number, 1u);
+  EXPECT_EQ(value_of(queue.get()), 1u);
+  EXPECT_FALSE(squatter.ended());
+}
+
 TEST_F(Parcel, TheKeeperEndsWithTheLastProcess) {
   Ends queue(arena_);
   Pipe<int> pipe;
@@ -374,6 +398,16 @@ TEST_F(ParcelByFork, AConnectionOutlivesItsSender) {
   queue.get().send(6);
   EXPECT_EQ(pipe.first.recv_for(kLong), 6);
   expect_closed(pipe.first);
+}
+
+TEST_F(ParcelByFork, AProgramThatNeverCallsInitIsServed) {
+  auto program = (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "plain_parcel").string();
+  std::array<char*, 2> arguments{program.data(), nullptr};
+  pid_t pid = 0;
+  ASSERT_EQ(::posix_spawn(&pid, program.c_str(), nullptr, nullptr, arguments.data(), environ), 0);
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(ParcelByFork, TheKeeperHasNothingOfItsMaker) {
