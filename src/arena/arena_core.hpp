@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -160,6 +161,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
 
  private:
   void take_place() noexcept;
+  [[nodiscard]] LockFd own_link() noexcept;
   struct CachedSlot {
     std::uint64_t serial;
     ThreadSlot* slot;
@@ -195,6 +197,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   std::vector<Entry*> free_entries_;
   Embryo embryo_;  // during fork
   LockFd link_;
+  std::optional<os::FileId> link_file_;  // its, by which it is known to be open still
 };
 
 // Memory that only waits for reuse, or for a dead process's references to be returned, is no reason to refuse.

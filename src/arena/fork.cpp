@@ -154,7 +154,7 @@ void ArenaCore::after_fork_in_child() noexcept {
   free_entries_.clear();
   identity_.store(kUnattached);
   life_.forget();
-  link_.close();
+  (void)own_link();
   if (embryo_.claim) take_place();
   embryo_ = {};
   local_.unlock();

@@ -24,6 +24,8 @@ class LockFd {
   [[nodiscard]] int get() const noexcept { return fd_.get(); }
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
   void close() noexcept;
+  // Of one that the host has closed: the number is another descriptor's, or nobody's.
+  void forget() noexcept;
 
   // Of the handlers of fork(): last before it; first after it, on both sides; and in the child once it has its own.
   static void hold_off() noexcept;

@@ -103,6 +103,7 @@ void ArenaCore::find_own_entries(const ProcessSlot& slot) {
 }
 
 ArenaCore::~ArenaCore() {
+  (void)own_link();
   if (identity() == kUnattached) return;
   try {
     drop_unadopted();
@@ -191,14 +192,22 @@ std::uint64_t ArenaCore::find_free_slot(Transaction& section, int fd) {
   return index;
 }
 
+// None when the host has closed it: its number may be that of a descriptor of the host's.
+LockFd ArenaCore::own_link() noexcept {
+  if (link_ && os::file_id(link_.get()) != link_file_) link_.forget();
+  return std::move(link_);
+}
+
 LockFd ArenaCore::take_link() noexcept {
   std::lock_guard guard(local_);
-  return std::move(link_);
+  return own_link();
 }
 
 void ArenaCore::keep_link(LockFd link) noexcept {
   std::lock_guard guard(local_);
-  std::swap(link_, link);
+  (void)own_link();
+  link_ = std::move(link);
+  link_file_ = os::file_id(link_.get());
 }
 
 void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {

@@ -59,17 +59,17 @@ Escrows::Escrows(std::span<const BlockRef> blocks) {
 std::uint64_t Escrows::holder_for(const BlockRef& block, std::span<const BlockRef> all) {
   ArenaCore& core = block.core();
   for (const Place& place : places_)
-    if (&place.core == &core) return place.held.identity;
+    if (place.core == &core) return place.held.identity;
   std::vector<std::uint64_t> offsets;
   for (const BlockRef& each : all)
     if (&each.core() == &core) offsets.push_back(each.handle().offset);
-  return places_.emplace_back(core, core.prepare_escrow(offsets)).held.identity;
+  return places_.emplace_back(Place{&core, core.prepare_escrow(offsets)}).held.identity;
 }
 
 Escrows::~Escrows() {
   for (Place& place : places_) {
     place.held.claim.close();
-    recover_quietly(place.core, place.held.identity);
+    recover_quietly(*place.core, place.held.identity);
   }
 }
 

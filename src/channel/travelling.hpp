@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -35,12 +34,12 @@ class Escrows {
 
  private:
   struct Place {
-    ArenaCore& core;
+    ArenaCore* core;
     Embryo held;
   };
   [[nodiscard]] std::uint64_t holder_for(const BlockRef& block, std::span<const BlockRef> all);
 
-  std::deque<Place> places_;
+  std::vector<Place> places_;
   std::vector<TravellingReference> references_;
 };
 

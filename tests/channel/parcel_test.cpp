@@ -304,6 +304,22 @@ TEST_F(Parcel, AnotherUsersProcessUnderTheKeepersNameIsNotTrusted) {
   EXPECT_FALSE(squatter.ended());
 }
 
+TEST_F(Parcel, AHostMayCloseAllDescriptorsAndUseTheirNumbers) {
+  ForkedChild host([&] {
+    Queue<os::Fd> queue(arena_);
+    queue.put(event(1));
+    for (int number = 3; number < 100; ++number) ::close(number);
+    std::vector<os::Fd> others;
+    while (others.size() < 60) others.push_back(event(5));
+    queue.put(event(2));
+    if (value_of(queue.get()) != 1 || value_of(queue.get()) != 2) return 3;
+    for (const os::Fd& each : others)
+      if (value_of(each) != 5) return 4;
+    return 0;
+  });
+  EXPECT_EQ(host.join(), 0);
+}
+
 TEST_F(Parcel, TheKeeperEndsWithTheLastProcess) {
   Ends queue(arena_);
   Pipe<int> pipe;
