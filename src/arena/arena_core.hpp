@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -76,7 +77,10 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   // Is that process attached still? The kernel answers, see os/file_lock.hpp.
   [[nodiscard]] bool alive(std::uint64_t identity) const noexcept;
   // A child's slot with references of its own to `blocks`.
-  [[nodiscard]] Embryo prepare_child(std::span<const std::uint64_t> blocks);
+  [[nodiscard]] Embryo prepare_child(std::span<const std::uint64_t> blocks,
+                                     SlotState state = SlotState::embryo);
+  // The same for references that travel: no process will take the slot. Must not be called while forking.
+  [[nodiscard]] Embryo prepare_escrow(std::span<const std::uint64_t> blocks);
   [[nodiscard]] ProcessSlot& process_slot(std::uint64_t index) const;
 
   // ---- references (references.cpp)
@@ -145,6 +149,11 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   static void forget_thread_slots() noexcept;
   static void forget_cached_slot() noexcept { cached_slot = {0, nullptr}; }
 
+  // ---- the link to the keeper of descriptors (channel/keeper_client.hpp), between two uses: closed when this process
+  // detaches, and in forked children.
+  [[nodiscard]] LockFd take_link() noexcept;
+  void keep_link(LockFd link) noexcept;
+
   // ---- fork (fork.cpp)
   void before_fork() noexcept;
   void after_fork_in_parent() noexcept;
@@ -152,6 +161,7 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
 
  private:
   void take_place() noexcept;
+  [[nodiscard]] LockFd own_link() noexcept;
   struct CachedSlot {
     std::uint64_t serial;
     ThreadSlot* slot;
@@ -186,6 +196,8 @@ class ArenaCore : public std::enable_shared_from_this<ArenaCore> {
   std::unordered_map<std::uint64_t, Entry*> unadopted_;
   std::vector<Entry*> free_entries_;
   Embryo embryo_;  // during fork
+  LockFd link_;
+  std::optional<os::FileId> link_file_;  // its, by which it is known to be open still
 };
 
 // Memory that only waits for reuse, or for a dead process's references to be returned, is no reason to refuse.

@@ -5,6 +5,7 @@
 #include "arena/fork.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <mutex>
 
@@ -32,6 +33,7 @@ Registry& registry() {
 }
 
 thread_local constinit ForkRecord* fork_record = nullptr;
+thread_local constinit bool forking_outsider = false;
 
 template <class Match>
 std::shared_ptr<ArenaCore> find(Match match) noexcept {
@@ -71,7 +73,7 @@ void ArenaForks::in_child() {
   Registry& all = registry();
   ArenaCore::forget_thread_slots();
   for (const auto& core : all.forking) core->after_fork_in_child();
-  LockFd::close_all_in_child();
+  if (!forking_outsider) LockFd::close_all_in_child();
   auto forked = std::move(all.forking);
   all.forking.clear();
   all.mutex.unlock();
@@ -104,17 +106,32 @@ std::shared_ptr<ArenaCore> find_core_of_arena(std::uint64_t arena) noexcept {
   return find([&](const ArenaCore& core) { return core.header().id == arena; });
 }
 
+pid_t fork_outsider() {
+  forking_outsider = true;
+  const pid_t child = ::fork();
+  if (child != 0) forking_outsider = false;  // the child's own children are outsiders, too
+  return child;
+}
+
+void close_links() noexcept {
+  Registry& all = registry();
+  std::lock_guard guard(all.mutex);
+  for (const auto& weak : all.cores) {
+    if (const auto core = weak.lock()) (void)core->take_link();
+  }
+}
+
 void record_forks(ForkRecord* record) noexcept { fork_record = record; }
 
 void ArenaCore::before_fork() noexcept {
   try {
-    if (!has_free_slot()) recover();  // rather than another table of slots
+    if (!forking_outsider && !has_free_slot()) recover();  // rather than another table of slots
   } catch (const std::exception&) {
     // Then there will be another table.
   }
   local_.lock();
   try {
-    if (identity() == kUnattached) return;
+    if (identity() == kUnattached || forking_outsider) return;
     std::vector<std::uint64_t> blocks;
     blocks.reserve(holdings_.size());
     for (const auto& [offset, holding] : holdings_) blocks.push_back(offset);
@@ -137,6 +154,7 @@ void ArenaCore::after_fork_in_child() noexcept {
   free_entries_.clear();
   identity_.store(kUnattached);
   life_.forget();
+  (void)own_link();
   if (embryo_.claim) take_place();
   embryo_ = {};
   local_.unlock();

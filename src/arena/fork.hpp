@@ -3,6 +3,8 @@
 // and references of its own before it runs, whoever called fork().
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -32,6 +34,12 @@ struct ForkRecord {
 };
 // Until it is called with null, forks of the calling thread are written down in `record`, on both sides.
 void record_forks(ForkRecord* record) noexcept;
+
+// As fork(), for a child that takes no part in any arena, and has the descriptors of LockFd open: it does little, and ends by
+// _exit.
+[[nodiscard]] pid_t fork_outsider();
+// Gives up this process's connections to keepers of descriptors; the next use makes another one.
+void close_links() noexcept;
 
 // The handlers of fork(), for a child that is made by other means.
 struct ArenaForks {

@@ -74,8 +74,9 @@ struct EntryChunk {
   std::array<Entry, kEntriesPerChunk> entries;
 };
 
-// An attached process, or (embryo) one about to be. Byte `slot index` of the arena's file is locked by it.
-enum class SlotState : std::uint32_t { free = 0, embryo = 1, live = 2 };
+// An attached process, or (embryo) one about to be, or (escrow) no process at all: references on their way in a message
+// or an item. Byte `slot index` of the arena's file is locked by it, or by the descriptor that goes with the message.
+enum class SlotState : std::uint32_t { free = 0, embryo = 1, live = 2, escrow = 3 };
 struct ProcessSlot {
   std::atomic<SlotState> state;
   std::atomic<std::uint32_t> generation;    // grows at each use, so that old lock words never match
@@ -155,6 +156,8 @@ struct ArenaHeader {
   std::atomic<std::uint64_t> span_began;
   std::atomic<std::uint64_t> taken;
   std::atomic<std::uint64_t> taken_before;
+  std::atomic<std::uint64_t> keeper_number;  // part of the address of the keeper of descriptors
+  std::atomic<std::uint64_t> letters_gone;   // letters with descriptors that were dropped; only grows
   std::array<Bell, kBells> bells;
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);

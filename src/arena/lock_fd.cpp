@@ -55,6 +55,14 @@ void LockFd::close() noexcept {
   fd_.reset();
 }
 
+void LockFd::forget() noexcept {
+  if (!fd_) return;
+  Table& all = table();
+  std::lock_guard guard(all.mutex);
+  std::erase_if(all.claims, [&](const Entered& each) { return each.fd == fd_.get(); });
+  (void)fd_.release();
+}
+
 void LockFd::hold_off() noexcept { table().mutex.lock(); }
 void LockFd::go_on() noexcept { table().mutex.unlock(); }
 

@@ -24,8 +24,8 @@ class LockFd {
   [[nodiscard]] int get() const noexcept { return fd_.get(); }
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
   void close() noexcept;
-  // In a child that was forked since: the descriptor is closed, its number may be another's.
-  void forget() noexcept { (void)fd_.release(); }
+  // Of one that is closed already, by the host or in a forked child: the number may be another descriptor's.
+  void forget() noexcept;
 
   // Of the handlers of fork(): last before it; first after it, on both sides; and in the child once it has its own.
   static void hold_off() noexcept;

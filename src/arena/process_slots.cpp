@@ -103,6 +103,7 @@ void ArenaCore::find_own_entries(const ProcessSlot& slot) {
 }
 
 ArenaCore::~ArenaCore() {
+  (void)own_link();
   if (identity() == kUnattached) return;
   try {
     drop_unadopted();
@@ -191,15 +192,39 @@ std::uint64_t ArenaCore::find_free_slot(Transaction& section, int fd) {
   return index;
 }
 
+// None when the host has closed it: its number may be that of a descriptor of the host's.
+LockFd ArenaCore::own_link() noexcept {
+  if (link_ && os::file_id(link_.get()) != link_file_) link_.forget();
+  return std::move(link_);
+}
+
+LockFd ArenaCore::take_link() noexcept {
+  std::lock_guard guard(local_);
+  return own_link();
+}
+
+void ArenaCore::keep_link(LockFd link) noexcept {
+  std::lock_guard guard(local_);
+  (void)own_link();
+  link_ = std::move(link);
+  link_file_ = os::file_id(link_.get());
+}
+
 void ArenaCore::describe_self(ProcessSlot& slot) const noexcept {
   slot.pid.store(static_cast<std::uint32_t>(::getpid()));
   slot.state.store(SlotState::live);
 }
 
-Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks) {
+Embryo ArenaCore::prepare_escrow(std::span<const std::uint64_t> blocks) {
+  require_attached();
+  if (!has_free_slot()) recover();  // rather than another table of slots
+  return prepare_child(blocks, SlotState::escrow);
+}
+
+Embryo ArenaCore::prepare_child(std::span<const std::uint64_t> blocks, SlotState state) {
   Embryo child;
   child.claim = LockFd::open([&] { return region_->reopen(); });
-  child.identity = take_slot(child.claim.get(), SlotState::embryo);
+  child.identity = take_slot(child.claim.get(), state);
   ProcessSlot& slot = process_slot(slot_index(child.identity));
   for (const std::uint64_t block : blocks) {
     if (child.free.empty()) add_entries(slot, child.free);

@@ -88,7 +88,15 @@ int Region::require_fd() const {
       name_));
 }
 
-os::Fd Region::reopen() const { return reopen_file(require_fd()); }
+// By its name where it has one: who gets the descriptor can tell the name from it, and the maker's own was opened before the
+// file had a name.
+os::Fd Region::reopen() const {
+  if (on_file_system_) {
+    os::Fd named(::open(name_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (named && os::file_id(named.get()) == file_) return named;
+  }
+  return reopen_file(require_fd());
+}
 
 PageDescriptor& Region::page(std::uint64_t index) const {
   if (index >= reserve_ / kPageSize) throw_bad_offset(index * kPageSize, kPageSize);

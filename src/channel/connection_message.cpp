@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <polyproc/channel/connection_message.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <iterator>
 #include <stdexcept>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,7 +13,7 @@
 #include <polyproc/os/error.hpp>
 
 #include "arena/arena_core.hpp"
-#include "arena/fork.hpp"
+#include "channel/travelling.hpp"
 
 namespace polyproc::inline v0 {
 namespace detail {
@@ -29,30 +24,6 @@ namespace {
 }
 [[noreturn]] void throw_missing(const char* kind, std::uint64_t number) {
   throw DecodeError(fmt::format("the message came without its {} number {}", kind, number), 0);
-}
-
-// The file of an arena, by a descriptor of it: "/dev/shm/polyproc.orders" is the arena "orders".
-std::string name_behind(const os::Fd& claim) {
-  std::array<char, 512> path{};
-  const std::string link = fmt::format("/proc/self/fd/{}", claim.get());
-  if (::readlink(link.c_str(), path.data(), path.size() - 1) <= 0) return {};
-  const std::string_view file(path.data());
-  const std::size_t name = file.find("polyproc.", file.rfind('/') + 1);
-  return name == std::string_view::npos ? std::string()
-                                        : std::string(file.substr(name + std::strlen("polyproc.")));
-}
-
-std::shared_ptr<ArenaCore> attach(std::uint64_t arena, const std::vector<os::Fd>& claims) {
-  if (auto core = find_core_of_arena(arena)) return core;
-  for (const os::Fd& claim : claims) {
-    const std::string name = name_behind(claim);
-    if (name.empty()) continue;
-    if (const Arena opened = Arena::open(name); opened.id() == arena) return opened.core().shared_from_this();
-  }
-  throw UsageError(
-      "receiving a shared object through a connection: its arena is not attached here, and cannot be opened "
-      "by "
-      "name; only processes of one family share the family's arena");
 }
 
 }  // namespace
@@ -87,8 +58,7 @@ std::uint64_t ReceivedHandles::add_descriptor(int /*descriptor*/) { throw_wrong_
 
 BlockRef ReceivedHandles::block(std::uint64_t number) {
   if (number >= message_->references_.size()) throw_missing("shared object", number);
-  const Handle& object = message_->references_[number].object;
-  return BlockRef(attach(object.arena, message_->claims_)->adopt(object));
+  return adopt_travelling(message_->references_[number], message_->claims_);
 }
 
 os::Fd ReceivedHandles::descriptor(std::uint64_t number) {
@@ -122,15 +92,7 @@ void ConnectionMessage::split(std::size_t references, std::size_t claims) {
 
 ConnectionMessage::~ConnectionMessage() {
   claims_.clear();
-  std::uint64_t last = 0;
-  for (const TravellingReference& reference : references_) {
-    if (std::exchange(last, reference.holder) == reference.holder) continue;
-    try {
-      if (const auto core = find_core_of_arena(reference.object.arena)) core->recover(reference.holder);
-    } catch (const std::exception&) {
-      // Found again by the next recovery of the arena.
-    }
-  }
+  return_travelling(references_);
 }
 
 }  // namespace polyproc::inline v0

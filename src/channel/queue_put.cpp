@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <vector>
 
 #include <polyproc/channel/byte_queue.hpp>
+#include <polyproc/channel/references.hpp>
 #include <polyproc/os/fail_point.hpp>
 
 #include "arena/arena_core.hpp"
 #include "arena/page_heap.hpp"
+#include "channel/keeper_client.hpp"
 #include "channel/letter.hpp"
 #include "channel/queue_state.hpp"
 #include "channel/ring_access.hpp"
 #include "channel/spare_entry.hpp"
+#include "channel/travelling.hpp"
 #include "os/clock.hpp"
 
 namespace polyproc::inline v0 {
@@ -208,14 +212,24 @@ QueueStatus ByteQueue::put_message(const void* data, std::size_t size, Deadline 
   return send_message(spare, message, size, deadline);
 }
 
-QueueStatus ByteQueue::put_letter(const void* data, std::size_t size, std::span<const BlockRef> references,
+QueueStatus ByteQueue::put_letter(const void* data, std::size_t size, const OutgoingReferences& named,
                                   Deadline deadline) {
   if (is_shut_down()) return QueueStatus::shut_down;
+  const Escrows escrows(named.others());
+  std::vector<int> parcel(named.descriptors().begin(), named.descriptors().end());
+  escrows.append_claims(parcel);
+  const LetterContents contents{.references = named.blocks(),
+                                .travelling = escrows.references(),
+                                .descriptors = static_cast<std::uint32_t>(named.descriptors().size()),
+                                .claims = static_cast<std::uint32_t>(escrows.size()),
+                                .text = {static_cast<const std::byte*>(data), size}};
   SpareEntry spare(*core_);
-  const std::uint64_t bytes = letter_bytes(references.size(), size);
-  const std::uint64_t letter = core_->create_in(spare.entry(), BlockKind::queue_message, {}, bytes, false);
+  const std::uint64_t letter =
+      core_->create_in(spare.entry(), BlockKind::queue_message, {}, contents.bytes(), false);
   spare.now_held();
-  write_letter(*core_, letter, references, data, size);
+  write_letter(*core_, letter, contents);
+  if (!parcel.empty() && !store_parcel(*core_, parcel_of(*core_, letter), parcel, deadline))
+    return QueueStatus::timed_out;
   return send_message(spare, letter, size, deadline);
 }
 

@@ -24,6 +24,7 @@
 #include "arena/arena_core.hpp"
 #include "arena/create.hpp"
 #include "process/bootstrap.hpp"
+#include "process/keeper_program.hpp"
 #include "process/launch.hpp"
 #include "process/life_line.hpp"
 #include "process/program.hpp"
@@ -58,6 +59,7 @@ void join_family_of(const SpawnCommand& command) {
 // Before the program's static objects are made, since these may be shared objects: they belong into the family's arena.
 [[gnu::constructor(101)]] void join_family_early(int argc, char** argv) noexcept {
   if (argc != 2) return;
+  run_if_keeper(argv[1]);
   try {
     arrival().command = SpawnCommand::parse(argv[1]);
     if (arrival().command) join_family_of(*arrival().command);
@@ -95,6 +97,7 @@ void init(int argc, char* const* argv) {
   Program& program = own_program();
   program.argv0 = argc > 0 ? argv[0] : "";
   program.initialised = true;
+  start_keepers_anew();
   if (!arrival().command) return;
   restore_name(program.argv0.c_str());
   std::exit(run_child([] { receive_call(arrival())->run(); }));

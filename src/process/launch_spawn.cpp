@@ -17,6 +17,7 @@
 
 #include "arena/arena_core.hpp"
 #include "process/child_table.hpp"
+#include "process/file_actions.hpp"
 #include "process/launch.hpp"
 #include "process/program.hpp"
 #include "process/spawn_message.hpp"
@@ -24,32 +25,13 @@
 namespace polyproc::inline v0 {
 namespace {
 
-constexpr const char* kProgram = "/proc/self/exe";
-
-class FileActions {
- public:
-  FileActions() { check(::posix_spawn_file_actions_init(&actions_)); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  // Onto its own number: only clears close-on-exec, in the child alone, and can hit no other descriptor.
-  void keep_open(int fd) { check(::posix_spawn_file_actions_adddup2(&actions_, fd, fd)); }
-  [[nodiscard]] const posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
-
- private:
-  static void check(int error) {
-    if (error != 0) os::throw_os_error(error, "posix_spawn_file_actions", "a child process");
-  }
-  posix_spawn_file_actions_t actions_{};
-};
-
 pid_t spawn(const SpawnCommand& command, const FileActions& actions, const std::string& name) {
   std::string program = own_program().argv0;
   std::string marker = command.to_argument();
   std::array<char*, 3> arguments{program.data(), marker.data(), nullptr};
   pid_t child = 0;
-  const int error = ::posix_spawn(&child, kProgram, actions.get(), nullptr, arguments.data(), environ);
-  if (error != 0) os::throw_os_error(error, fmt::format("starting {} by spawn", name), kProgram);
+  const int error = ::posix_spawn(&child, kOwnImage, actions.get(), nullptr, arguments.data(), environ);
+  if (error != 0) os::throw_os_error(error, fmt::format("starting {} by spawn", name), kOwnImage);
   return child;
 }
 

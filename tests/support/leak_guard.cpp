@@ -23,6 +23,8 @@
 #include <string>
 #include <string_view>
 
+#include "arena/fork.hpp"
+
 namespace polyproc::testing {
 namespace {
 
@@ -196,6 +198,7 @@ LeakGuard::LeakGuard() : descriptors_(open_descriptors()), named_arenas_(named_a
 
 Names LeakGuard::leftovers() const {
   Names result;
+  close_links();  // kept from one use to the next
   Names descriptors = open_descriptors();
   std::erase_if(descriptors,
                 [&](const auto& each) { return !descriptors_.contains(each) && is_life_line(each); });

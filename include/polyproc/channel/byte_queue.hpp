@@ -19,6 +19,7 @@ namespace polyproc::inline v0 {
 struct QueueState;
 struct QueueEnd;
 struct Entry;
+class OutgoingReferences;
 class BiasedSection;
 class SpareEntry;
 
@@ -56,10 +57,10 @@ class POLYPROC_API ByteQueue {
   // timed_out: the queue was full (maxsize) until the deadline. Throws ArenaFull when the arena has no room for the
   // item; the queue is as before.
   [[nodiscard]] QueueStatus put(const void* data, std::size_t size, Deadline deadline);
-  // An item that names shared objects of the queue's arena: it holds them until it is dropped, or got by a sink that
-  // has no use for them.
-  [[nodiscard]] QueueStatus put_letter(const void* data, std::size_t size,
-                                       std::span<const BlockRef> references, Deadline deadline);
+  // An item that names shared objects or descriptors: it holds them until it is dropped, or got by a sink that has no use for
+  // them. Throws OsError when descriptors cannot be kept (EMFILE: there is no room for more); the queue is as before.
+  [[nodiscard]] QueueStatus put_letter(const void* data, std::size_t size, const OutgoingReferences& named,
+                                       Deadline deadline);
   [[nodiscard]] QueueStatus get(QueueSink& sink, Deadline deadline);
 
   // Several items under one entrance, each framed as its length in bytes << 3 (8 bytes) and its bytes padded to a

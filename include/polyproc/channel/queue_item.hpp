@@ -182,7 +182,7 @@ concept Queueable = RawItem<T> || PickledItem<T>;
 
 namespace detail {
 
-// A pickle, and the shared objects that it names.
+// A pickle, and the shared objects and descriptors that it names.
 class OutgoingItem {
  public:
   template <class T>
@@ -191,7 +191,7 @@ class OutgoingItem {
     encode(item, writer_);
   }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return writer_.bytes(); }
-  [[nodiscard]] std::span<const BlockRef> references() const noexcept { return references_.blocks(); }
+  [[nodiscard]] const OutgoingReferences& references() const noexcept { return references_; }
 
  private:
   OutgoingReferences references_;
