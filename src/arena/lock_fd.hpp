@@ -24,8 +24,10 @@ class LockFd {
   [[nodiscard]] int get() const noexcept { return fd_.get(); }
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
   void close() noexcept;
-  // Of one that is closed already, by the host or in a forked child: the number may be another descriptor's.
+  // Of one that the host has closed: the number is another descriptor's, or nobody's.
   void forget() noexcept;
+  // The same in a forked child, which has closed all of its parent's.
+  void forget_parents() noexcept { (void)fd_.release(); }
 
   // Of the handlers of fork(): last before it; first after it, on both sides; and in the child once it has its own.
   static void hold_off() noexcept;

@@ -46,7 +46,7 @@ TailMapping::~TailMapping() {
 // A child's descriptors were closed when it was forked; the numbers may be others' by now.
 KeptTails::~KeptTails() {
   if (owner_ == ::getpid()) return;
-  for (Sent& tail : sent_) tail.file.forget();
+  for (Sent& tail : sent_) tail.file.forget_parents();
 }
 
 KeptTails::Sent& KeptTails::choose() {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The guide's example of Boost.Asio, which is compiled and runs.
+#include <gtest/gtest.h>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <gtest/gtest.h>
 #include <polyproc/asio/asio.hpp>
 #include <polyproc/process/process.hpp>
 
