@@ -2,6 +2,7 @@
 // The call is written down as for spawn, and held by a place in the arena that is alive through a descriptor, which goes to
 // the child by way of the fork server.
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <polyproc/os/error.hpp>
 
 #include "arena/arena_core.hpp"
+#include "os/futex.hpp"
 #include "process/child_table.hpp"
 #include "process/fork_server.hpp"
 #include "process/launch.hpp"
@@ -20,6 +22,18 @@ namespace polyproc::inline v0 {
 namespace {
 
 constexpr int kMostServers = 3;  // that may end while they make one child
+constexpr std::chrono::seconds kLongestWay{5};
+constexpr std::chrono::milliseconds kLook{1};
+
+// The server has ended without an answer. A child that it made, and that has not come to the call, holds the claim still:
+// one that found the call withdrawn would end unknown to its parent. Withdrawing is safe at any time, so the bound
+// concerns only a child that is stopped.
+void wait_for_a_child_on_its_way(const ArenaCore& core, std::uint64_t escrow,
+                                 const std::atomic<std::uint64_t>& call) {
+  const Deadline end = Deadline::after(kLongestWay);
+  while (call.load() == kCallOffered && core.alive(escrow) && !end.passed())
+    os::futex_wait(call, static_cast<std::uint32_t>(kCallOffered), kLook);
+}
 
 Encoder encode_call(const ProcessTarget& target, const ChildRole& role) {
   Encoder call;
@@ -42,6 +56,7 @@ std::optional<Launched> try_launch(const Encoder& call, const ChildRole& role) {
   SentinelReserve reserve;
   ArenaCore& core = Arena::family().core();
   std::optional<ForkAnswer> answer;
+  std::uint64_t escrow_identity = 0;
   try {
     Embryo escrow = core.prepare_child(offsets_of(call.family_blocks(), message));
     child.embryos.push_back({core.weak_from_this(), escrow.identity});
@@ -49,6 +64,7 @@ std::optional<Launched> try_launch(const Encoder& call, const ChildRole& role) {
     if (reading_end) fds.push_back(reading_end.get());
     fds.insert(fds.end(), call.descriptors().begin(), call.descriptors().end());
     answer = ask_fork_server({escrow.identity, message.handle(), role.daemon ? 1u : 0u}, fds);
+    escrow_identity = escrow.identity;
     escrow.claim.close();
     core.recover(escrow.identity);  // where the child has taken everything already
     if (answer && answer->pid == 0)
@@ -62,7 +78,8 @@ std::optional<Launched> try_launch(const Encoder& call, const ChildRole& role) {
     if (answer->identity != 0) child.embryos.push_back({core.weak_from_this(), answer->identity});
   } else {
     std::uint64_t state = kCallOffered;
-    std::atomic_ref word(*reinterpret_cast<std::uint64_t*>(message.data()));
+    auto& word = *reinterpret_cast<std::atomic<std::uint64_t>*>(message.data());
+    wait_for_a_child_on_its_way(core, escrow_identity, word);
     if (word.compare_exchange_strong(state, kCallWithdrawn)) {
       recover_after(child.embryos);
       return std::nullopt;

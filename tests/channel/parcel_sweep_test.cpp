@@ -31,6 +31,7 @@ class SweepParcel : public ::testing::Test {
     put_one();
     (void)sweep({.operation = [&] { put_one(); }, .verify = [&](const Death&) { (void)arena_.recover(); }});
     (void)drain();
+    renew();
     blocks_ = arena_.stats().blocks;
   }
 
