@@ -30,6 +30,8 @@ constexpr const char* kWhat = "a connection";
 constexpr std::size_t kMostInPacket = 80 * 1024;
 constexpr int kSocketBuffer = 4 * static_cast<int>(kMostInPacket);
 constexpr std::uint8_t kForm = 1;
+// A packet of no more is put together here: one part is sent sooner than two.
+constexpr std::size_t kShortPacket = 2048;
 
 // At the beginning of each packet: no packet is empty.
 struct Header {
@@ -139,7 +141,14 @@ bool ByteConnection::send_packet(std::span<const std::byte> bytes, const Luggage
                       .descriptors = static_cast<std::uint16_t>(descriptors.size() - luggage.claims),
                       .references = static_cast<std::uint32_t>(luggage.references),
                       .tail = bytes.size() - inside.size()};
-  const std::array parts{part_of(std::as_bytes(std::span(&header, 1))), part_of(inside)};
+  std::array parts{part_of(std::as_bytes(std::span(&header, 1))), part_of(inside)};
+  std::array<std::byte, kShortPacket> together;
+  const bool is_short = sizeof header + inside.size() <= together.size();
+  if (is_short) {
+    std::memcpy(together.data(), &header, sizeof header);
+    std::copy_n(inside.data(), inside.size(), together.data() + sizeof header);
+    parts[0] = part_of(std::span(together).first(sizeof header + inside.size()));
+  }
   std::optional<StoredTail> tail;
   std::vector<int> with_tail;
   if (header.tail != 0) {
@@ -148,7 +157,8 @@ bool ByteConnection::send_packet(std::span<const std::byte> bytes, const Luggage
     with_tail.insert(with_tail.end(), descriptors.begin(), descriptors.end());
     descriptors = with_tail;
   }
-  const auto status = os::send_packet(end.socket.get(), parts, descriptors, deadline);
+  const auto status =
+      os::send_packet(end.socket.get(), std::span(parts).first(is_short ? 1 : 2), descriptors, deadline);
   if (status == os::PacketStatus::gone) throw_end("sending through", end.socket.get());
   if (status == os::PacketStatus::done && tail) tail->was_sent();
   POLYPROC_FAIL_POINT("connection.sent");
@@ -162,15 +172,19 @@ bool ByteConnection::receive_message(ConnectionMessage& message, Deadline deadli
         "receiving from a connection: it is the sending end of a one-way pipe; receive from its first end");
   const std::span<std::byte> target = message.target_;
   const std::size_t beyond = kMostInPacket - std::min(target.size(), kMostInPacket);
-  std::unique_ptr<std::byte[]> rest(beyond != 0 ? new std::byte[beyond] : nullptr);
-  Header header;
-  const std::array parts{part_of(std::as_writable_bytes(std::span(&header, 1))), part_of(target),
-                         part_of(std::span(rest.get(), beyond))};
+  message.own_.reset(new std::byte[sizeof(Header) + beyond]);
+  std::byte* const rest = message.own_.get() + sizeof(Header);
+  std::array parts{part_of(std::span(message.own_.get(), sizeof(Header))), part_of(target),
+                   part_of(std::span(rest, beyond))};
+  if (target.empty()) parts[0].iov_len += beyond;  // all of it in one
   os::ReceivedPacket packet;
   std::vector<os::Fd>& fds = message.descriptors_;
-  const auto status = os::receive_packet(end.socket.get(), parts, packet, fds, deadline);
+  const auto status = os::receive_packet(end.socket.get(), std::span(parts).first(target.empty() ? 1 : 3),
+                                         packet, fds, deadline);
   if (status == os::PacketStatus::gone) throw_end("receiving from", end.socket.get());
   if (status == os::PacketStatus::timed_out) return false;
+  Header header;
+  std::memcpy(&header, message.own_.get(), std::min(packet.size, sizeof header));
   check_packet(packet, header, fds.size());
   POLYPROC_FAIL_POINT("connection.received");
 
@@ -186,13 +200,12 @@ bool ByteConnection::receive_message(ConnectionMessage& message, Deadline deadli
   if (size <= target.size()) {
     message.bytes_ = target.first(size);
   } else if (target.empty() && !tail) {
-    message.own_ = std::move(rest);
-    message.bytes_ = std::span(message.own_.get(), size);
+    message.bytes_ = std::span(rest, size);
   } else {
     message.long_.resize(size);
     message.bytes_ = message.long_;
     std::copy_n(target.data(), in_target, message.long_.data());
-    std::copy_n(rest.get(), inside - in_target, message.long_.data() + in_target);
+    std::copy_n(rest, inside - in_target, message.long_.data() + in_target);
   }
   if (tail) take_tail(end.tails, tail, message.bytes_.subspan(inside));
   if (header.references != 0) message.split(header.references, header.claims);

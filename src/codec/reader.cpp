@@ -62,6 +62,9 @@ void Reader::fail_end() const { throw DecodeError("the input ends too early", of
 void Reader::fail_depth() const {
   fail(fmt::format("values lie within each other more than {} deep", kDeepest));
 }
+void Reader::fail_length(std::uint64_t count) const {
+  fail(fmt::format("{} bytes are announced and {} are left", count, end_ - at_));
+}
 void Reader::fail_count() const { fail("the tuple or struct has another number of elements"); }
 void Reader::fail_type(std::string_view expected) const {
   fail(fmt::format("{} is expected, and there is {}", expected,
@@ -79,9 +82,8 @@ void Reader::end() {
   if (at_ != end_) throw DecodeError(fmt::format("{} bytes follow the end", end_ - at_), offset());
 }
 
-std::span<const std::byte> Reader::take(std::uint64_t count) {
-  const auto left = static_cast<std::size_t>(end_ - at_);
-  if (count > left) fail(fmt::format("{} bytes are announced and {} are left", count, left));
+inline std::span<const std::byte> Reader::take(std::uint64_t count) {
+  if (count > static_cast<std::size_t>(end_ - at_)) fail_length(count);
   const std::span<const std::byte> part(at_, count);
   at_ += count;
   return part;
@@ -136,7 +138,7 @@ std::complex<double> Reader::read_complex() {
   return {real, imaginary};
 }
 
-std::string_view Reader::read_utf8() {
+inline std::string_view Reader::read_utf8() {
   const Opcode op = next();
   std::span<const std::byte> bytes;
   if (op == Opcode::short_bin_unicode)
@@ -152,7 +154,7 @@ std::string_view Reader::read_utf8() {
 
 std::string Reader::read_string() {
   const std::string_view text = read_utf8();
-  if (detail::needs_no_escape(text)) return std::string(text);
+  if (detail::is_ascii(text) || detail::needs_no_escape(text)) return std::string(text);
   const std::size_t valid = detail::valid_prefix(text);
   if (valid != text.size()) throw DecodeError("a string is no UTF-8", offset() - text.size() + valid);
   return detail::unescape(text);

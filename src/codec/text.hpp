@@ -8,10 +8,30 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 namespace polyproc::inline v0::detail {
+
+[[nodiscard]] inline bool is_ascii(std::string_view text) noexcept {
+  constexpr std::uint64_t kBeyond = 0x8080808080808080;
+  std::uint64_t seen = 0;
+  std::uint64_t word = 0;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (text.size() >= sizeof word) {
+    for (; end - at > static_cast<std::ptrdiff_t>(sizeof word); at += sizeof word) {
+      std::memcpy(&word, at, sizeof word);
+      seen |= word;
+    }
+    std::memcpy(&word, end - sizeof word, sizeof word);  // together with bytes that were seen
+    return ((seen | word) & kBeyond) == 0;
+  }
+  for (; at != end; ++at) seen |= static_cast<unsigned char>(*at);
+  return (seen & kBeyond) == 0;
+}
 
 // The length of the longest beginning that is UTF-8, surrogates allowed: all of it for a valid string.
 [[nodiscard]] std::size_t valid_prefix(std::string_view text) noexcept;

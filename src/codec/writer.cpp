@@ -80,7 +80,7 @@ void Writer::write_complex(std::complex<double> value) {
 }
 
 void Writer::write_string(std::string_view text) {
-  if (detail::needs_no_escape(text))
+  if (detail::is_ascii(text) || detail::needs_no_escape(text))
     write_utf8(text);
   else
     write_utf8(detail::escape(text));

@@ -84,11 +84,13 @@ std::pair<Fd, Fd> make_fd_sockets() {
 
 PacketStatus send_packet(int socket, std::span<const iovec> parts, std::span<const int> fds,
                          Deadline deadline) {
+  const bool plain = parts.size() == 1 && fds.empty();  // which a shorter call sends
   msghdr message = message_of(parts);
   Control control;
   attach(message, control, fds);
   const ssize_t sent = call_until(socket, POLLOUT, deadline, [&](int flags) {
-    return ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+    return plain ? ::send(socket, parts[0].iov_base, parts[0].iov_len, flags | MSG_NOSIGNAL)
+                 : ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
   });
   if (sent >= 0) return PacketStatus::done;
   if (errno == EAGAIN) return PacketStatus::timed_out;

@@ -184,6 +184,7 @@ class POLYPROC_API Reader {
   std::uint64_t read_handle(std::string_view kind);
   [[noreturn]] void fail_end() const;
   [[noreturn]] void fail_depth() const;
+  [[noreturn]] void fail_length(std::uint64_t count) const;
   [[noreturn]] void fail_count() const;
   [[noreturn]] void fail_type(std::string_view expected) const;
 
