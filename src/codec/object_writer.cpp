@@ -70,6 +70,8 @@ void ObjectWriter::write_leaf(const Object& value) {
 void ObjectWriter::begin_container(const Node& node) {
   const bool memo = share_ && may_be_shared(node);
   check_limit();
+  if (!share_ && node.cyclic)
+    throw DecodeError("a value that contains itself is no C++ value; decode it as an Object", 0);
   const bool is_empty = is_sequence(node.kind) ? static_cast<const SequenceNode&>(node).items.empty()
                                                : static_cast<const TableNode&>(node).table.size() == 0;
   if (node.kind == Kind::set) op(Opcode::empty_set);

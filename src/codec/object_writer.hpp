@@ -15,7 +15,8 @@ namespace polyproc::inline v0::detail {
 
 class ObjectWriter {
  public:
-  // Without sharing every occurrence is written in full; once more than `limit` bytes are there, DecodeError.
+  // Without sharing every occurrence is written in full; once more than `limit` bytes are there, or a
+  // value contains itself, DecodeError.
   explicit ObjectWriter(Writer& out) noexcept : out_(out) {}
   ObjectWriter(Writer& out, std::size_t limit) noexcept : out_(out), share_(false), limit_(limit) {}
   void write(const Object& value);
