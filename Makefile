@@ -66,7 +66,7 @@ check-install:  ## strangers' programs build and run with the installed library
 	@scripts/install-deps build check
 	@scripts/check-install
 
-check-model:  ## check the models of the lock protocols with spin
+check-model:  ## check the models of locks and wake-ups with spin
 	@scripts/install-deps build check
 	@tests/model/run.sh
 

@@ -101,6 +101,12 @@ verify_models() {
   verify_all_reached 'sleeper: 2 producers, 1 consumer, 1 death' sleeper
   verify_all_reached 'sleeper: 1 producer, 2 consumers, 1 death' sleeper -DPRODUCERS=1
   verify_all_reached 'sleeper: 2 producers, 1 consumer, 1 death, fences' sleeper -DFENCED
+  verify 'watch: 2 publishers, 2 objects, no death, no slice' watch -DDEATHS=0
+  verify 'watch: 2 publishers, 1 object, no death, no slice' watch -DONE_OBJECT -DDEATHS=0
+  verify_all_reached 'watch: 2 publishers, 2 objects, 1 death' watch -DCAPACITY=1
+  verify_all_reached 'watch: 2 publishers, 1 object, 1 death' watch -DONE_OBJECT -DCAPACITY=1
+  verify_all_reached 'watch: 1 publisher, 2 watchers, 1 death' watch -DWATCHERS=2
+  verify_all_reached 'watch: 2 publishers, 1 object, 1 death, fences' watch -DONE_OBJECT -DCAPACITY=1 -DFENCED
 }
 
 verify_larger_models() {
@@ -111,6 +117,9 @@ verify_larger_models() {
     -DLOCK_ACQUIRES_ONLY -DATTACH_FENCE
   verify 'sleeper: 2 producers, 1 consumer, 2 deaths' sleeper -DDEATHS=2
   verify 'sleeper: 1 producer, 2 consumers, 2 deaths' sleeper -DPRODUCERS=1 -DDEATHS=2
+  verify 'watch: 2 publishers, 2 objects, 2 deaths' watch -DDEATHS=2
+  verify 'watch: 2 publishers, 1 object, 1 death, 2 items' watch -DONE_OBJECT
+  verify 'watch: 1 publisher, 2 watchers, 2 deaths' watch -DWATCHERS=2 -DDEATHS=2
 }
 
 # shellcheck disable=SC2086
@@ -149,6 +158,15 @@ catch_mutants() {
   caught 'who was woken gives up and tells nobody' sleeper -DPRODUCERS=1 -DDEATHS=0 -DMUTANT_WOKEN_GIVES_UP
   caught 'sleep without end' sleeper -DMUTANT_NO_SLICE
   caught 'the lock of a dead consumer is not taken over' sleeper -DPRODUCERS=1 -DMUTANT_NOT_ROBUST
+  caught 'no membarrier in the watcher' watch -DDEATHS=0 -DMUTANT_NO_MEMBARRIER
+  caught 'the watcher fences only itself' watch -DDEATHS=0 -DMUTANT_FENCE_FOR_MEMBARRIER
+  caught 'no look after entering' watch -DDEATHS=0 -DMUTANT_NO_LOOK
+  caught 'the bell noted after entering' watch -DDEATHS=0 -DONE_OBJECT -DMUTANT_NOTED_LATE
+  caught 'the bit set before the mask is entered' watch -DDEATHS=0 -DMUTANT_BIT_FIRST
+  caught 'the mask taken before the bit is cleared' watch -DDEATHS=0 -DMUTANT_MASK_FIRST
+  caught 'woken before the bell is counted up' watch -DDEATHS=0 -DMUTANT_WAKE_FIRST
+  caught 'only the first bell is rung' watch -DWATCHERS=2 -DDEATHS=0 -DMUTANT_ONE_BELL
+  caught 'watch without end' watch -DMUTANT_NO_SLICE
 }
 
 verify_models
