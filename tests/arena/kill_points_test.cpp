@@ -53,12 +53,12 @@ void do_everything(const Arena& arena, const BlockRef& shared) {
     (void)wait_until([&] { return (word.value.load() & kWaitersBit) != 0; });
     if (i == 0) release(word);
   }
+  release(word);  // before there is a holder, which would sleep otherwise, and be killed in our place
   ForkedChild holder([&] {
     (void)acquire(word, arena.core(), Deadline::after(20s), kInternalPatience);
     (void)wait_until([&] { return (word.value.load() & kWaitersBit) != 0; });  // until it is slept upon
     release(word);
   });
-  release(word);
   (void)wait_until([&] { return word.value.load() != 0; });
   (void)acquire(word, arena.core(), Deadline::after(20s), kInternalPatience);
   release(word);
