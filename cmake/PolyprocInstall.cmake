@@ -8,6 +8,12 @@ set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/polyproc)
 install(TARGETS polyproc polyproc_usage EXPORT polyproc-core
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(POLYPROC_BUILD_MANAGER)
+  install(TARGETS polyproc_manager EXPORT polyproc-manager
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT polyproc-manager NAMESPACE polyproc:: DESTINATION ${_package_dir})
+endif()
 install(TARGETS polyproc_asio EXPORT polyproc-asio)
 install(EXPORT polyproc-asio NAMESPACE polyproc:: DESTINATION ${_package_dir})
 set_target_properties(polyproc_usage PROPERTIES EXPORT_NAME core_usage)
@@ -37,5 +43,13 @@ polyproc_pc_path(_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
 file(RELATIVE_PATH _pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/polyproc.pc.in ${PROJECT_BINARY_DIR}/polyproc.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/polyproc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(POLYPROC_BUILD_MANAGER)
+  set(_pc_openssl "openssl")  # a static library leaves it to its users
+  if(BUILD_SHARED_LIBS)
+    set(_pc_openssl "")
+  endif()
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/polyproc-manager.pc.in ${PROJECT_BINARY_DIR}/polyproc-manager.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/polyproc-manager.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -22,6 +22,7 @@ OwnerDied::~OwnerDied() = default;
 TypeMismatch::~TypeMismatch() = default;
 UsageError::~UsageError() = default;
 InvalidArgument::~InvalidArgument() = default;
+AuthenticationError::~AuthenticationError() = default;
 CorruptArena::~CorruptArena() = default;
 
 OsError::OsError(int code, std::string operation, std::string object)

@@ -6,51 +6,18 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <polyproc/codec/codec.hpp>
 
+#include "support/cpython.hpp"
+
 namespace polyproc {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Not so a shim for a version that is not chosen.
-bool runs(const std::string& python) {
-  return std::system(("'" + python + "' -c pass >/dev/null 2>&1").c_str()) ==
-         0;  // NOLINT: a test runs a program
-}
-
-// python3 and python3.x of PATH, and those of pyenv; each program once.
-std::vector<std::string> interpreters() {
-  std::vector<fs::path> folders;
-  std::istringstream path(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
-  for (std::string folder; std::getline(path, folder, ':');) folders.emplace_back(folder);
-  std::error_code ignored;
-  if (const char* home = std::getenv("HOME")) {
-    for (const auto& entry : fs::directory_iterator(fs::path(home) / ".pyenv/versions", ignored))
-      folders.push_back(entry.path() / "bin");
-  }
-  std::set<fs::path> seen;
-  for (const fs::path& folder : folders) {
-    for (int minor = 5; minor < 30; ++minor) {
-      const fs::path name = minor == 5 ? "python3" : "python3." + std::to_string(minor);
-      const fs::path program = fs::canonical(folder / name, ignored);
-      if (!ignored && !program.string().ends_with("pyenv") &&
-          program.filename().string().starts_with("python3."))
-        seen.insert(program);
-    }
-  }
-  std::vector<std::string> all;
-  for (const fs::path& program : seen) {
-    if (runs(program.string())) all.push_back(program.string());
-  }
-  return all;
-}
 
 class Folder {
  public:
@@ -99,7 +66,7 @@ void check_and_return(const std::string& from, const std::string& to) {
   std::ofstream out(to, std::ios::binary);
   std::size_t count = 0;
   for (Record record; read_record(in, record); ++count) {
-    SCOPED_TRACE(testing::Message() << "value " << record.number << ", protocol " << record.protocol);
+    SCOPED_TRACE(::testing::Message() << "value " << record.number << ", protocol " << record.protocol);
     Object value;
     ASSERT_NO_THROW(value = decode_pickle<Object>(record.data));
     if (!record.text.empty()) {
@@ -116,9 +83,9 @@ void check_and_return(const std::string& from, const std::string& to) {
 }
 
 TEST(StressCpython, ValuesGoBothWaysWithEachInstalledVersion) {
-  const auto all = interpreters();
+  const auto all = testing::installed_cpythons();
   ASSERT_FALSE(all.empty());
-  for (const std::string& python : all) {
+  for (const auto& [python, minor] : all) {
     SCOPED_TRACE(python);
     const Folder folder;
     ASSERT_TRUE(run(python, "write", folder / "theirs"));

@@ -64,6 +64,8 @@ POLYPROC_DECLARE_ERROR(TypeMismatch, Error);
 POLYPROC_DECLARE_ERROR(UsageError, Error);
 // An argument is outside what the operation accepts.
 POLYPROC_DECLARE_ERROR(InvalidArgument, Error);
+// The other end of a connection has not shown that it knows the key, or does not believe that this one does.
+POLYPROC_DECLARE_ERROR(AuthenticationError, Error);
 // Shared memory does not hold what its layout promises: another program has written into it.
 POLYPROC_DECLARE_ERROR(CorruptArena, Error);
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// What both ends do before the first message of a new connection: TLS, then the challenges.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <polyproc/net/authkey.hpp>
+#include <polyproc/net/byte_socket_connection.hpp>
+#include <polyproc/net/tls.hpp>
+
+#include "net/handshake.hpp"
+
+namespace polyproc::inline v0 {
+
+struct Greeting {
+  Handshake::Side side;
+  const std::optional<AuthKey>& authkey;
+  bool allow_md5;
+  const std::optional<Tls>& tls;
+  std::string host;  // that was connected to
+};
+
+// Throws AuthenticationError, EndOfFile, Error; TimeoutError at the deadline.
+[[nodiscard]] ByteSocketConnection greet(os::Fd socket, const Greeting& greeting, Deadline deadline);
+
+}  // namespace polyproc::inline v0
