@@ -53,6 +53,7 @@ bool equal_leaves(const Object& a, const Object& b) {
   if (is_number(a.kind())) return is_number(b.kind()) && equal_numbers(a, b);
   if (is_bytes(a.kind())) return is_bytes(b.kind()) && text(a).text == text(b).text;
   if (a.kind() != b.kind()) return false;
+  if (a.kind() == Kind::name) return name(a).module == name(b).module && name(a).name == name(b).name;
   return a.kind() == Kind::none || text(a).text == text(b).text;
 }
 
@@ -119,7 +120,7 @@ bool Comparison::run(std::size_t until) {
     const auto [a, b] = pending_.back();
     pending_.pop_back();
     const Kind kind = a->kind();
-    if (!(is_sequence(kind)    ? is_link(b->kind()) && is_sequence(b->kind()) && visit_sequences(*a, *b)
+    if (!(has_items(kind)      ? has_items(b->kind()) && visit_sequences(*a, *b)
           : kind == Kind::dict ? visit_dicts(*a, *b)
                                : sets_equal(*a, *b)))
       return false;

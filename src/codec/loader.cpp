@@ -69,7 +69,8 @@ Loader::Slot Loader::pop() {
 }
 
 void Loader::check_value(const Slot& slot) const {
-  if (slot.constructor != Constructor::none) fail("a class stands where a value is expected");
+  if (slot.constructor != Constructor::none && !keeps_classes_)
+    fail("a class stands where a value is expected");
 }
 
 Object Loader::pop_value() {
@@ -80,7 +81,7 @@ Object Loader::pop_value() {
 
 Object& Loader::top_of(Kind kind) {
   Slot& slot = top();
-  if (slot.constructor != Constructor::none || slot.value.kind() != kind)
+  if (slot.value.kind() != kind && slot.value.kind() != Kind::instance)
     fail(fmt::format("elements for a {}, and there is none", kind_name(kind)));
   return slot.value;
 }
@@ -92,12 +93,13 @@ Loader::Slots Loader::above_mark() {
   return Slots(stack_).subspan(from);
 }
 
-// The mark must lie right above a container of this kind.
+// The mark must lie right above a container of this kind, or an instance that may be one.
 Loader::Slots Loader::above_mark_under(Kind kind) {
   const Slots slots = above_mark();
   const std::size_t from = stack_.size() - slots.size();
   const bool bare = from == 0 || (!marks_.empty() && marks_.back() == from);
-  if (bare || stack_[from - 1].constructor != Constructor::none || stack_[from - 1].value.kind() != kind)
+  const Kind found = bare ? Kind::none : stack_[from - 1].value.kind();
+  if (found != kind && !(found == Kind::instance && kind != Kind::set))
     fail(fmt::format("elements for a {}, and there is none", kind_name(kind)));
   return slots;
 }
@@ -122,11 +124,12 @@ bool Loader::step() {
   opcode_at_ = at_;
   const Opcode op{number<std::uint8_t>()};
   if (op == Opcode::stop) return false;
-  if (step_value(op) || step_structure(op) || step_memo(op) || step_reduction(op) || step_text_form(op))
+  if (step_value(op) || step_structure(op) || step_memo(op) || step_reduction(op) || step_instance(op) ||
+      step_text_form(op))
     return true;
   if (op == Opcode::proto) {
-    if (const auto protocol = number<std::uint8_t>(); protocol > 5)
-      fail(fmt::format("pickle protocol {}", protocol));
+    protocol_ = number<std::uint8_t>();
+    if (protocol_ > 5) fail(fmt::format("pickle protocol {}", protocol_));
   } else if (op == Opcode::frame) {
     const auto length = number<std::uint64_t>();
     if (length > input_.size() - at_)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Loads any pickle of protocols 0 to 5 that is data alone, as CPython's pickle.loads would, into Objects. No class is
-// looked up and nothing is called: the few constructors that protocols 0 to 2 need for plain values are done here.
+// looked up and nothing is called: the few constructors that protocols 0 to 2 need for plain values are done here. All other
+// classes are refused, or kept as names and instances, which are data as well.
 //
 // It is a machine with a stack, so nesting costs no recursion. Memory is bounded by the input: each opcode makes at most
 // one value of fixed size, and lengths are checked against what is there before anything is allocated.
@@ -24,9 +25,12 @@ enum class Constructor : std::uint8_t { none, set, frozenset, bytearray, complex
 
 class Loader {
  public:
+  enum class Classes : std::uint8_t { refused, kept };
+
   // `first`: the offset of the input's first byte, for errors.
-  explicit Loader(std::span<const std::byte> input, std::size_t first = 0) noexcept
-      : input_(input), first_(first) {}
+  explicit Loader(std::span<const std::byte> input, std::size_t first = 0,
+                  Classes classes = Classes::refused) noexcept
+      : input_(input), first_(first), keeps_classes_(classes == Classes::kept) {}
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
   ~Loader();
@@ -64,6 +68,7 @@ class Loader {
   bool step_structure(Opcode op);
   bool step_memo(Opcode op);
   bool step_reduction(Opcode op);
+  bool step_instance(Opcode op);
 
   void push(Object value) { stack_.push_back({std::move(value)}); }
   Slot pop();
@@ -80,9 +85,14 @@ class Loader {
   void make_dict(Slots slots);
   void make_frozenset(Slots slots);
   void append(Object& list, Slots slots);
+  void fill(Object& target, Slots slots, Kind kind);
+  void fill_instance(Object& instance, Slots slots, std::size_t part);
+  void push_instance(Opcode how, const Slot& callee, Object arguments, Object keywords);
+  void reduce();
   void set_items(Object& dict, Slots slots);
   void add_items(Object& set, Slots slots);
   void check_value(const Slot& slot) const;
+  void check_dropped() const;
 
   void remember(std::uint64_t number);
   void recall(std::uint64_t number);
@@ -117,7 +127,9 @@ class Loader {
   std::vector<bool> remembered_;
   std::vector<Object> displaced_;  // former entries of the memo, and what DUP doubled
   std::size_t made_ = 0;           // elements and bytes that constructors have copied
-  bool may_be_cyclic_ = false;     // a list, tuple or dict was referred to again
+  bool keeps_classes_;
+  std::uint8_t protocol_ = 0;
+  bool may_be_cyclic_ = false;  // a list, tuple or dict was referred to again
 };
 
 }  // namespace polyproc::inline v0::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The allow-list: the only names that GLOBAL, STACK_GLOBAL and REDUCE accept, and what they make. Protocols 0 to 2 have
-// no opcodes for bytes, bytearrays, sets and complex numbers; CPython writes them as calls of these.
+// no opcodes for bytes, bytearrays, sets and complex numbers; CPython writes them as calls of these. Where classes are kept, all
+// others are names, and calls of them instances.
 #include <array>
 
 #include <polyproc/codec/decode_error.hpp>
@@ -37,9 +38,14 @@ double to_double(const Object& object) {
 
 void Loader::push_constructor(std::string_view module, std::string_view name) {
   if (module == "__builtin__") module = "builtins";  // in Python 2
+  const Object named = keeps_classes_ ? Object::name(module, name) : Object();
   for (const Name& known : kNames) {
-    if (known.module == module && known.name == name) return stack_.push_back({Object(), known.constructor});
+    if (known.module == module && known.name == name) return stack_.push_back({named, known.constructor});
   }
+  constexpr int kFirstWithNamesOfPython3 = 3;
+  if (keeps_classes_ && protocol_ < kFirstWithNamesOfPython3)
+    fail("classes are kept from protocol 3 on; below it they have the names that Python 2 gave them");
+  if (keeps_classes_) return push(named);
   fail(fmt::format("{}.{} is no plain data; classes and functions are not loaded",
                    Object(module.substr(0, 100)).repr(), Object(name.substr(0, 100)).repr()));
 }
@@ -54,15 +60,29 @@ bool Loader::step_reduction(Opcode op) {
     if (name.kind() != Kind::string || module.kind() != Kind::string) fail("the name of a class is expected");
     push_constructor(module.as_utf8(), name.as_utf8());
   } else if (op == Opcode::reduce) {
-    const Object arguments = pop_value();
-    const Slot callee = pop();
-    if (callee.constructor == Constructor::none) fail("a call of what is no class");
-    if (arguments.kind() != Kind::tuple) fail("arguments of a call are expected");
-    push(construct(callee.constructor, arguments.items()));
+    reduce();
   } else {
     return false;
   }
   return true;
+}
+
+void Loader::reduce() {
+  const Object arguments = pop_value();
+  const Slot callee = pop();
+  if (arguments.kind() != Kind::tuple) fail("arguments of a call are expected");
+  if (!keeps_classes_) {
+    if (callee.constructor == Constructor::none) fail("a call of what is no class");
+    return push(construct(callee.constructor, arguments.items()));
+  }
+  if (callee.constructor != Constructor::none) {
+    try {
+      return push(construct(callee.constructor, arguments.items()));
+    } catch (const DecodeError&) {  // a call that only Python can do
+    } catch (const TypeMismatch&) {
+    }
+  }
+  push_instance(Opcode::reduce, callee, arguments, {});
 }
 
 Object Loader::construct(Constructor constructor, std::span<const Object> arguments) {

@@ -25,6 +25,17 @@ void Loader::make_frozenset(Slots slots) {
   push(std::move(set));
 }
 
+// A list or dict, or an instance that Python fills like one.
+void Loader::fill(Object& target, Slots slots, Kind kind) {
+  if (target.kind() == Kind::instance)
+    return fill_instance(target, slots, kind == Kind::list ? kListItems : kDictItems);
+  if (target.kind() != kind) fail(fmt::format("elements for a {}, and there is none", kind_name(kind)));
+  if (kind == Kind::list)
+    append(target, slots);
+  else
+    set_items(target, slots);
+}
+
 void Loader::append(Object& list, Slots slots) {
   SequenceNode& node = sequence(list);
   for (Slot& slot : slots) {
@@ -52,6 +63,13 @@ void Loader::add_items(Object& set, Slots slots) {
     check_value(slot);
     detail::table(set).table.assign(slot.value, Object());
   }
+}
+
+// A call is made for what it does to its arguments, and its result, which nobody refers to, is dropped.
+void Loader::check_dropped() const {
+  if (displaced_.empty() || displaced_.back().kind() != Kind::instance) return;
+  if (ObjectAccess::node(displaced_.back())->references.load(std::memory_order_relaxed) == 1)
+    fail("an instance is made and dropped: what Python would have done by it cannot be kept");
 }
 
 bool Loader::step_structure(Opcode op) {
@@ -99,27 +117,24 @@ bool Loader::step_structure(Opcode op) {
     case Opcode::append: {
       Object item = pop_value();
       Slot slot{std::move(item)};
-      append(top_of(Kind::list), Slots(&slot, 1));
+      fill(top_of(Kind::list), Slots(&slot, 1), Kind::list);
       return true;
     }
     case Opcode::appends: {
       const Slots slots = above_mark_under(Kind::list);
-      append(stack_[stack_.size() - slots.size() - 1].value, slots);
+      fill(stack_[stack_.size() - slots.size() - 1].value, slots, Kind::list);
       drop(slots);
       return true;
     }
     case Opcode::set_item: {
       const Slots slots = last(3).subspan(1);
-      Slot& dict = stack_[stack_.size() - 3];
-      if (dict.constructor != Constructor::none || dict.value.kind() != Kind::dict)
-        fail("elements for a dict, and there is none");
-      set_items(dict.value, slots);
+      fill(stack_[stack_.size() - 3].value, slots, Kind::dict);
       drop(slots);
       return true;
     }
     case Opcode::set_items: {
       const Slots slots = above_mark_under(Kind::dict);
-      set_items(stack_[stack_.size() - slots.size() - 1].value, slots);
+      fill(stack_[stack_.size() - slots.size() - 1].value, slots, Kind::dict);
       drop(slots);
       return true;
     }
@@ -134,6 +149,7 @@ bool Loader::step_structure(Opcode op) {
         marks_.pop_back();
       else
         displaced_.push_back(pop().value);
+      check_dropped();
       return true;
     case Opcode::pop_mark: {
       const Slots slots = above_mark();

@@ -56,6 +56,22 @@ struct SequenceNode : Node {  // a list or tuple
   std::vector<Object> items;
   mutable std::atomic<std::size_t> hash{0};  // of a tuple, once it is known; 0 before
 };
+// An instance is a sequence of these parts.
+enum Part : std::size_t {
+  kHow,  // the opcode that makes it
+  kCallable,
+  kArguments,
+  kKeywords,   // of NEWOBJ_EX, else None
+  kListItems,  // a list of what is appended to it, or None
+  kDictItems,  // a list of keys and values, or None
+  kState,      // or None
+  kParts
+};
+struct NameNode : Node {
+  NameNode(std::string m, std::string n) noexcept
+      : Node(Kind::name), module(std::move(m)), name(std::move(n)) {}
+  std::string module, name;
+};
 struct TableNode : Node {  // a dict, set or frozenset
   explicit TableNode(Kind k) noexcept : Node(k) {}
   Table table;
@@ -101,6 +117,9 @@ inline TableNode& table(const Object& object) noexcept {
 inline TextNode& text(const Object& object) noexcept {
   return *static_cast<TextNode*>(ObjectAccess::certain_node(object));
 }
+inline const NameNode& name(const Object& object) noexcept {
+  return *static_cast<NameNode*>(ObjectAccess::certain_node(object));
+}
 inline const Integer* big_integer(const Object& object) noexcept {
   return ObjectAccess::counted(object) ? &static_cast<IntegerNode*>(ObjectAccess::node(object))->value
                                        : nullptr;
@@ -112,22 +131,27 @@ inline std::complex<double> complex(const Object& object) noexcept {
   return static_cast<ComplexNode*>(ObjectAccess::certain_node(object))->value;
 }
 inline bool is_sequence(Kind kind) noexcept { return kind == Kind::list || kind == Kind::tuple; }
+// With a SequenceNode.
+inline bool has_items(Kind kind) noexcept { return is_sequence(kind) || kind == Kind::instance; }
 inline bool is_set(Kind kind) noexcept { return kind == Kind::set || kind == Kind::frozenset; }
 // Those through which a value can contain itself.
-inline bool is_link(Kind kind) noexcept { return is_sequence(kind) || kind == Kind::dict; }
+inline bool is_link(Kind kind) noexcept { return has_items(kind) || kind == Kind::dict; }
 
 // A string that is UTF-8 already.
 [[nodiscard]] Object make_string(std::string utf8);
 // Bytes as they are, of a string, bytes or bytearray.
 [[nodiscard]] Object make_text(Kind kind, std::string text);
 
-// Elements of a list or tuple, values of a dict, by number: what a walk through a graph visits.
+// By the opcode REDUCE, NEWOBJ or NEWOBJ_EX.
+[[nodiscard]] Object make_instance(std::uint8_t how, Object callable, Object arguments, Object keywords);
+
+// Elements of a list or tuple, parts of an instance, values of a dict, by number: what a walk through a graph visits.
 inline std::size_t child_count(const Node& node) noexcept {
-  if (is_sequence(node.kind)) return static_cast<const SequenceNode&>(node).items.size();
+  if (has_items(node.kind)) return static_cast<const SequenceNode&>(node).items.size();
   return node.kind == Kind::dict ? static_cast<const TableNode&>(node).table.entries().size() : 0;
 }
 inline Node* child(const Node& node, std::size_t index) noexcept {
-  const Object& object = is_sequence(node.kind)
+  const Object& object = has_items(node.kind)
                              ? static_cast<const SequenceNode&>(node).items[index]
                              : static_cast<const TableNode&>(node).table.entries()[index].value;
   return is_link(object.kind()) ? ObjectAccess::node(object) : nullptr;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include <polyproc/codec/opcode.hpp>
 #include <polyproc/os/error.hpp>
 
 #include "codec/node.hpp"
@@ -62,12 +63,22 @@ Object make_text(Kind kind, std::string text) {
 }
 Object make_string(std::string utf8) { return make_text(Kind::string, std::move(utf8)); }
 
+Object make_instance(std::uint8_t how, Object callable, Object arguments, Object keywords) {
+  std::vector<Object> parts(kParts);
+  parts[kHow] = how;
+  parts[kCallable] = std::move(callable);
+  parts[kArguments] = std::move(arguments);
+  parts[kKeywords] = std::move(keywords);
+  return make_sequence(Kind::instance, std::move(parts));
+}
+
 }  // namespace detail
 
 std::string_view kind_name(Kind kind) noexcept {
-  constexpr std::array<std::string_view, 13> kNames{"NoneType", "bool",  "int",       "float", "complex",
-                                                    "str",      "bytes", "bytearray", "list",  "tuple",
-                                                    "dict",     "set",   "frozenset"};
+  constexpr std::array<std::string_view, 15> kNames{
+      "NoneType",           "bool", "int",   "float", "complex", "str",       "bytes",
+      "bytearray",          "list", "tuple", "dict",  "set",     "frozenset", "name of a class or function",
+      "instance of a class"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -103,6 +114,15 @@ Object Object::dict(std::vector<std::pair<Object, Object>> items) {
   Object result = ObjectAccess::make(new detail::TableNode(Kind::dict));
   for (auto& [key, value] : items) result.set(key, std::move(value));
   return result;
+}
+
+Object Object::name(std::string_view module, std::string_view qualified_name) {
+  return ObjectAccess::make(new detail::NameNode(std::string(module), std::string(qualified_name)));
+}
+Object Object::instance(const Object& callable, const Object& arguments) {
+  require(callable, "a name", Kind::name);
+  require(arguments, "a tuple", Kind::tuple);
+  return detail::make_instance(static_cast<std::uint8_t>(Opcode::reduce), callable, arguments, {});
 }
 
 bool Object::as_bool() const {
@@ -144,6 +164,27 @@ std::string Object::as_string() const {
 std::span<const std::byte> Object::as_bytes() const {
   require(*this, "bytes", Kind::bytes, Kind::bytearray);
   return std::as_bytes(std::span(detail::text(*this).text));
+}
+
+std::string_view Object::module() const {
+  require(*this, "a name", Kind::name);
+  return detail::name(*this).module;
+}
+std::string_view Object::qualified_name() const {
+  require(*this, "a name", Kind::name);
+  return detail::name(*this).name;
+}
+const Object& Object::callable() const {
+  require(*this, "an instance", Kind::instance);
+  return detail::sequence(*this).items[detail::kCallable];
+}
+const Object& Object::arguments() const {
+  require(*this, "an instance", Kind::instance);
+  return detail::sequence(*this).items[detail::kArguments];
+}
+const Object& Object::state() const {
+  require(*this, "an instance", Kind::instance);
+  return detail::sequence(*this).items[detail::kState];
 }
 
 std::size_t Object::size() const {

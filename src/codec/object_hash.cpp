@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Hashes that agree with equality: a whole number hashes alike as bool, int, float and complex.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 
@@ -14,7 +15,8 @@ namespace detail {
 
 namespace {
 
-constexpr std::uint64_t kFraction = 1, kImaginary = 2, kText = 3, kTuple = 4, kSet = 5, kBig = 6;
+constexpr std::uint64_t kFraction = 1, kImaginary = 2, kText = 3, kTuple = 4, kSet = 5, kBig = 6, kName = 7,
+                        kInstance = 8;
 
 std::size_t hash_double(const Object& object, double value) {
   if (ObjectAccess::counted(object))
@@ -44,6 +46,27 @@ std::size_t hash_set(const TableNode& node) {
   return hash;
 }
 
+std::size_t hash_text(std::string_view text, std::uint64_t salt) {
+  return sip_hash(std::as_bytes(std::span(text)), salt);
+}
+
+// Of what decides about equality, but only so much of it: the time is bounded, also where parts lie deep within each other, are
+// shared, or cannot be hashed by themselves. What Python can hash need not be hashable part by part.
+std::size_t hash_instance(const Object& object, int depth) {
+  constexpr int kDeepest = 4;
+  constexpr std::size_t kMost = 16;
+  if (depth == kDeepest) return kInstance;
+  if (!has_items(object.kind()))
+    return object.kind() == Kind::dict || is_set(object.kind()) ? mix(object.size(), kInstance)
+           : object.kind() == Kind::bytearray                   ? mix(object.size(), kText)
+                                                                : object.hash();
+  const auto& items = sequence(object).items;
+  std::size_t hash = mix(items.size(), kInstance);
+  for (std::size_t i = 0; i < std::min(items.size(), kMost); ++i)
+    hash = mix(hash + hash_instance(items[i], depth + 1), kInstance);
+  return hash;
+}
+
 std::size_t hash_leaf(const Object& object) {
   switch (object.kind()) {
     case Kind::none:
@@ -62,6 +85,10 @@ std::size_t hash_leaf(const Object& object) {
                       object.kind() == Kind::bytes ? kText + 16 : kText);
     case Kind::frozenset:
       return hash_set(table(object));
+    case Kind::name:
+      return hash_text(name(object).module, hash_text(name(object).name, kName));
+    case Kind::instance:
+      return hash_instance(object, 0);
     default:
       throw TypeMismatch(
           fmt::format("object: a {} cannot be hashed, so it is no key of a dict and no element of a set",

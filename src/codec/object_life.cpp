@@ -28,8 +28,12 @@ void free_node(Node* node) noexcept {
     case Kind::complex:
       delete static_cast<ComplexNode*>(node);
       break;
+    case Kind::name:
+      delete static_cast<NameNode*>(node);
+      break;
     case Kind::list:
     case Kind::tuple:
+    case Kind::instance:
       delete static_cast<SequenceNode*>(node);
       break;
     case Kind::dict:
@@ -48,7 +52,7 @@ void strip(Node& node, Visit visit) noexcept {
   const auto take = [&](Object& object) {
     if (Node* taken = ObjectAccess::steal(object)) visit(taken);
   };
-  if (is_sequence(node.kind)) {
+  if (has_items(node.kind)) {
     for (Object& item : static_cast<SequenceNode&>(node).items) take(item);
   } else if (node.kind == Kind::dict || is_set(node.kind)) {
     for (TableEntry& entry : static_cast<TableNode&>(node).table.raw_entries())

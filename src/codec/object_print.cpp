@@ -111,6 +111,12 @@ void append_complex(std::string& out, std::complex<double> value) {
   out += fmt::format("({}{}{}j)", shortest(value.real()), plus ? "+" : "", shortest(value.imag()));
 }
 
+std::string class_name(const Object& instance) {
+  const Object& callable = instance.callable();
+  return callable.kind() == Kind::name ? fmt::format("{}.{}", name(callable).module, name(callable).name)
+                                       : "unknown";
+}
+
 void append_leaf(std::string& out, const Object& object) {
   switch (object.kind()) {
     case Kind::none:
@@ -130,6 +136,12 @@ void append_leaf(std::string& out, const Object& object) {
       break;
     case Kind::string:
       append_string(out, text(object).text);
+      break;
+    case Kind::name:
+      out += fmt::format("<{}.{}>", name(object).module, name(object).name);
+      break;
+    case Kind::instance:
+      out += fmt::format("<{} object>", class_name(object));
       break;
     case Kind::bytearray:
       out += "bytearray(";
@@ -177,7 +189,8 @@ class Printer {
   };
 
   void begin(const Object& object) {
-    if (!is_link(object.kind()) && !is_set(object.kind())) return append_leaf(out_, object);
+    if (object.kind() == Kind::instance || (!is_link(object.kind()) && !is_set(object.kind())))
+      return append_leaf(out_, object);
     const Brackets brackets = brackets_of(object.kind());
     const Node* node = ObjectAccess::node(object);
     if (object.empty()) {

@@ -62,6 +62,10 @@ void ObjectWriter::write_leaf(const Object& value) {
       return out_.write_utf8(text(value).text);
     case Kind::bytes:
       return out_.write_bytes(value.as_bytes());
+    case Kind::name:
+      out_.write_utf8(name(value).module);
+      out_.write_utf8(name(value).name);
+      return op(Opcode::stack_global);
     default:
       return out_.write_bytearray(value.as_bytes());
   }
@@ -72,6 +76,7 @@ void ObjectWriter::begin_container(const Node& node) {
   check_limit();
   if (!share_ && node.cyclic)
     throw DecodeError("a value that contains itself is no C++ value; decode it as an Object", 0);
+  if (node.kind == Kind::instance) return frames_.push_back({&node, 0, memo, false});
   const bool is_empty = is_sequence(node.kind) ? static_cast<const SequenceNode&>(node).items.empty()
                                                : static_cast<const TableNode&>(node).table.size() == 0;
   if (node.kind == Kind::set) op(Opcode::empty_set);
@@ -119,6 +124,38 @@ void ObjectWriter::end() {
   }
 }
 
+// What makes it, then what is put into it, one by one.
+void ObjectWriter::step_instance(Frame& frame) {
+  const auto& parts = static_cast<const SequenceNode*>(frame.node)->items;
+  const Opcode how{static_cast<std::uint8_t>(small_integer(parts[kHow]))};
+  const auto all = [&](Part part) {
+    return parts[part].is_none() ? std::span<const Object>() : parts[part].items();
+  };
+  const auto list = all(kListItems);
+  const auto dict = all(kDictItems);
+  std::size_t at = frame.next++;
+  if (at == 0) return begin(parts[kCallable]);
+  if (at == 1) return begin(parts[kArguments]);
+  if (at == 2) {
+    if (how == Opcode::new_obj_ex) begin(parts[kKeywords]);
+    return;
+  }
+  at -= 3;
+  if (at == 0) {
+    op(how);
+    if (frame.memo) remember(frame.node);
+  } else if (at <= list.size()) {
+    op(Opcode::append);
+  } else if (at <= list.size() + dict.size()) {
+    if ((at - list.size()) % 2 == 0) op(Opcode::set_item);
+  }
+  if (at < list.size()) return begin(list[at]);
+  if (at - list.size() < dict.size()) return begin(dict[at - list.size()]);
+  if (at == list.size() + dict.size() && !parts[kState].is_none()) return begin(parts[kState]);
+  if (at > list.size() + dict.size()) op(Opcode::build);
+  frames_.pop_back();
+}
+
 void ObjectWriter::step_table(Frame& frame) {
   const auto entries = static_cast<const TableNode*>(frame.node)->table.entries();
   while (frame.next < entries.size() && entries[frame.next].erased) ++frame.next;
@@ -138,6 +175,7 @@ void ObjectWriter::step_table(Frame& frame) {
 
 void ObjectWriter::step() {
   Frame& frame = frames_.back();
+  if (frame.node->kind == Kind::instance) return step_instance(frame);
   if (!is_sequence(frame.node->kind)) return step_table(frame);
   const auto& items = static_cast<const SequenceNode*>(frame.node)->items;
   if (frame.next == items.size()) return end();

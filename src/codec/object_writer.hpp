@@ -36,6 +36,7 @@ class ObjectWriter {
   void begin_container(const Node& node);
   void step();
   void step_table(Frame& frame);
+  void step_instance(Frame& frame);
   void end();
   void end_tuple(const Node& node);
   bool refer(const Node* node);

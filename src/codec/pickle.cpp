@@ -9,6 +9,10 @@ namespace polyproc::inline v0::detail {
 
 Object load_pickle(std::span<const std::byte> input) { return Loader(input).load(); }
 
+Object load_any_pickle(std::span<const std::byte> input) {
+  return Loader(input, 0, Loader::Classes::kept).load();
+}
+
 bool is_own_layout(std::span<const std::byte> input) noexcept {
   return input.size() > 2 && input[0] == static_cast<std::byte>(Opcode::proto) && input[1] >= std::byte{4} &&
          input[2] != static_cast<std::byte>(Opcode::frame);

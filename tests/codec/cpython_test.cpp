@@ -33,9 +33,10 @@ class Folder {
   fs::path path_;
 };
 
-bool run(const std::string& python, const std::string& verb, const std::string& file) {
+bool run(const std::string& python, const std::string& verb, const std::string& file,
+         const std::string& script = "cpython_peer.py") {
   const std::string command =
-      "'" + python + "' -B tests/codec/cpython_peer.py " + verb + " '" + file + "' >&2";
+      "'" + python + "' -B tests/codec/" + script + " " + verb + " '" + file + "' >&2";
   return std::system(command.c_str()) == 0;  // NOLINT: a test runs a program
 }
 
@@ -92,6 +93,37 @@ TEST(StressCpython, ValuesGoBothWaysWithEachInstalledVersion) {
     check_and_return(folder / "theirs", folder / "ours");
     if (HasFatalFailure()) return;
     EXPECT_TRUE(run(python, "check", folder / "ours"));
+  }
+}
+
+// What only CPython can make anything of: kept, never made, and the same when it is back.
+TEST(StressCpython, ObjectsOfUnknownClassesComeBack) {
+  constexpr const char* kScript = "cpython_classes_peer.py";
+  for (const auto& [python, minor] : testing::installed_cpythons()) {
+    if (minor < 8) continue;  // the script's language
+    SCOPED_TRACE(python);
+    const Folder folder;
+    ASSERT_TRUE(run(python, "write", folder / "theirs", kScript));
+    std::ifstream in(folder / "theirs", std::ios::binary);
+    std::ofstream out(folder / "ours", std::ios::binary);
+    std::size_t refused = 0;
+    for (Record record; read_record(in, record);) {
+      SCOPED_TRACE(::testing::Message() << "value " << record.number << ", protocol " << record.protocol);
+      Object value;
+      ASSERT_NO_THROW(value = decode_any(record.data));
+      EXPECT_EQ(value, decode_any(record.data));
+      EXPECT_EQ(decode_any(to_pickle(value)), value);
+      for (const int protocol : {4, 5})
+        write_record(out, record.number, protocol, to_pickle(value, {.protocol = protocol}));
+      try {
+        (void)decode_pickle<Object>(record.data);
+      } catch (const DecodeError&) {
+        ++refused;
+      }
+    }
+    EXPECT_GT(refused, 100u);
+    out.close();
+    EXPECT_TRUE(run(python, "check", folder / "ours", kScript));
   }
 }
 

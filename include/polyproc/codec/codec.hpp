@@ -149,6 +149,12 @@ template <class T>
   }
 }
 
+// A value from any pickle, also one that is not plain data: names of classes and functions, and instances, are kept as such
+// (Kind::name, Kind::instance), and to_pickle writes them again. Nothing is made or called. Throws DecodeError.
+[[nodiscard]] inline Object decode_any(std::span<const std::byte> input) {
+  return detail::load_any_pickle(input);
+}
+
 // Appends the value in the form that wire_type<T>() names.
 template <class T>
 void encode(const T& value, Writer& out) {

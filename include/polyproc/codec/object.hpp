@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Object: a value of Python's, whatever its type. None, booleans, integers of any size, floats, complex numbers,
 // strings, bytes, bytearrays, lists, tuples, dicts, sets and frozensets, with Python's equality, hashing and printing.
+// Besides, what only Python can make anything of: names of classes and functions, and instances of them, which are kept as
+// they came, never made or called, so that they can go back.
 //
 // As in Python an Object is a name for a value: copies name the same list, and see each other's changes. Values may be
 // shared and may contain themselves; they are freed when nothing outside leads to them (docs/decisions/0006-*.md).
@@ -46,6 +48,8 @@ enum class Kind : std::uint8_t {
   dict,
   set,
   frozenset,
+  name,      // of a class or function
+  instance,  // of a class
 };
 // "int", "str": Python's name of the type.
 [[nodiscard]] POLYPROC_API std::string_view kind_name(Kind kind) noexcept;
@@ -113,6 +117,10 @@ class POLYPROC_API Object {
   [[nodiscard]] static Object dict(std::vector<std::pair<Object, Object>> items = {});
   [[nodiscard]] static Object set(std::vector<Object> items = {});
   [[nodiscard]] static Object frozenset(std::vector<Object> items = {});
+  // A class or function of Python's: ("builtins", "KeyError").
+  [[nodiscard]] static Object name(std::string_view module, std::string_view qualified_name);
+  // What a call of `callable`, a name, with a tuple of arguments makes in Python when it is read there.
+  [[nodiscard]] static Object instance(const Object& callable, const Object& arguments);
 
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   [[nodiscard]] bool is_none() const noexcept { return kind_ == Kind::none; }
@@ -133,6 +141,15 @@ class POLYPROC_API Object {
   // The string in UTF-8, surrogates included, as it travels.
   [[nodiscard]] std::string_view as_utf8() const;
   [[nodiscard]] std::span<const std::byte> as_bytes() const;  // bytes, bytearray
+
+  // Of a name: "builtins", "KeyError".
+  [[nodiscard]] std::string_view module() const;
+  [[nodiscard]] std::string_view qualified_name() const;
+  // Of an instance: what is called to make it, with which tuple of arguments, and the state that it is given then; None for
+  // none. Two are equal when all parts are.
+  [[nodiscard]] const Object& callable() const;
+  [[nodiscard]] const Object& arguments() const;
+  [[nodiscard]] const Object& state() const;
 
   // Of strings the number of characters, of bytes the bytes, else of elements.
   [[nodiscard]] std::size_t size() const;

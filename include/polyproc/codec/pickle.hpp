@@ -13,6 +13,8 @@ namespace polyproc::inline v0::detail {
 
 // A pickle of any protocol that is plain data. Throws DecodeError.
 [[nodiscard]] POLYPROC_API Object load_pickle(std::span<const std::byte> input);
+// The same of any pickle: classes and functions become names, and what is made by calling them instances.
+[[nodiscard]] POLYPROC_API Object load_any_pickle(std::span<const std::byte> input);
 // Whether the input begins as Writer's pickles do. CPython's begin with a frame, or an older protocol.
 [[nodiscard]] POLYPROC_API bool is_own_layout(std::span<const std::byte> input) noexcept;
 // The same value in the layout that Reader reads. What is shared is written in full each time: DecodeError when that
