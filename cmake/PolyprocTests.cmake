@@ -21,6 +21,8 @@ polyproc_warnings(polyproc_test_support)
 target_precompile_headers(polyproc_test_support PRIVATE <gmock/gmock.h> <gtest/gtest.h> <fmt/format.h> <map> <optional>
                           <set> <string> <thread> <unordered_map> <variant> <vector>)
 target_compile_options(polyproc_test_support PUBLIC $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # for ccache
+# Most of a test runs once: with sanitizers, compiling it takes longer than running it.
+target_compile_options(polyproc_test_support PUBLIC $<$<CONFIG:Debug>:-O0>)
 
 add_custom_target(tests)
 add_custom_target(sweep_tests)
