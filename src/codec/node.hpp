@@ -7,6 +7,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -67,6 +68,10 @@ enum Part : std::size_t {
   kState,      // or None
   kParts
 };
+struct InstanceNode : SequenceNode {
+  using SequenceNode::SequenceNode;
+  std::shared_ptr<const void> held;  // what lives as long as the instance
+};
 struct NameNode : Node {
   NameNode(std::string m, std::string n) noexcept
       : Node(Kind::name), module(std::move(m)), name(std::move(n)) {}
@@ -116,6 +121,9 @@ inline TableNode& table(const Object& object) noexcept {
 }
 inline TextNode& text(const Object& object) noexcept {
   return *static_cast<TextNode*>(ObjectAccess::certain_node(object));
+}
+inline InstanceNode& instance(const Object& object) noexcept {
+  return *static_cast<InstanceNode*>(ObjectAccess::certain_node(object));
 }
 inline const NameNode& name(const Object& object) noexcept {
   return *static_cast<NameNode*>(ObjectAccess::certain_node(object));

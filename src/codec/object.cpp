@@ -43,7 +43,8 @@ std::size_t index_of(const Object& key, std::size_t size) {
 }
 
 Object make_sequence(Kind kind, std::vector<Object> items) {
-  auto* node = new detail::SequenceNode(kind, std::move(items));
+  auto* node = kind == Kind::instance ? new detail::InstanceNode(kind, std::move(items))
+                                      : new detail::SequenceNode(kind, std::move(items));
   for (const Object& item : node->items) node->holds_containers |= detail::is_link(item.kind());
   return ObjectAccess::make(node);
 }
@@ -263,6 +264,13 @@ void Object::erase_at(std::size_t index) {
   if (index >= all.size()) throw_index(static_cast<std::int64_t>(index), all.size());
   const Object dropped = std::move(all[index]);
   all.erase(all.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+std::optional<std::pair<Object, Object>> Object::pop_item() {
+  require(*this, "a dict or set that can be changed", Kind::dict, Kind::set);
+  std::pair<Object, Object> last;
+  if (!detail::table(*this).table.take_last(last.first, last.second)) return std::nullopt;
+  return last;
 }
 
 void Object::clear() {

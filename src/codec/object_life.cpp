@@ -33,8 +33,10 @@ void free_node(Node* node) noexcept {
       break;
     case Kind::list:
     case Kind::tuple:
-    case Kind::instance:
       delete static_cast<SequenceNode*>(node);
+      break;
+    case Kind::instance:
+      delete static_cast<InstanceNode*>(node);
       break;
     case Kind::dict:
     case Kind::set:

@@ -61,7 +61,7 @@ void Table::rebuild() {
 
 void Table::drop_erased() {
   std::erase_if(entries_, [](const TableEntry& entry) { return entry.erased; });
-  erased_ = 0;
+  erased_ = erased_tail_ = 0;
   if (!slots_.empty()) rebuild();
 }
 
@@ -74,6 +74,7 @@ const Object& Table::assign(const Object& key, Object value) {
   }
   if (entries_.size() >= kMostEntries) throw std::length_error("a dict or set of 4 billion entries");
   entries_.push_back({key, std::move(value), hash});
+  erased_tail_ = 0;
   if (entries_.size() > kWithoutIndex) {
     if (slots_.size() < entries_.size() + entries_.size() / 2)
       rebuild();
@@ -94,10 +95,22 @@ bool Table::erase(const Object& key) {
   return true;
 }
 
+bool Table::take_last(Object& key, Object& value) {
+  if (size() == 0) return false;
+  while (entries_[entries_.size() - 1 - erased_tail_].erased) ++erased_tail_;
+  TableEntry& entry = entries_[entries_.size() - 1 - erased_tail_++];
+  entry.erased = true;
+  ++erased_;
+  key = std::exchange(entry.key, Object());
+  value = std::exchange(entry.value, Object());
+  if (erased_ > kWithoutIndex && erased_ > entries_.size() / 2) drop_erased();
+  return true;
+}
+
 void Table::clear() noexcept {
   entries_.clear();
   slots_.clear();
-  erased_ = 0;
+  erased_ = erased_tail_ = 0;
 }
 
 }  // namespace polyproc::inline v0::detail

@@ -34,6 +34,8 @@ class Table {
   // An equal key stays and gets the new value, which is returned.
   const Object& assign(const Object& key, Object value);
   bool erase(const Object& key);
+  // The entry that was inserted last, taken out; false when there is none.
+  bool take_last(Object& key, Object& value);
   void clear() noexcept;
 
  private:
@@ -45,6 +47,7 @@ class Table {
 
   std::vector<TableEntry> entries_;
   std::size_t erased_ = 0;
+  std::size_t erased_tail_ = 0;       // so many at the end are known to be erased
   std::vector<std::uint32_t> slots_;  // number + 1 of an entry, 0 where free; none for a few entries
 };
 

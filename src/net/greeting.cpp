@@ -44,17 +44,18 @@ void authenticate(const ByteSocketConnection& connection, Handshake handshake, D
   connection.set_longest(ByteSocketConnection::kNoLimit);
 }
 
-std::unique_ptr<Transport> make_transport(os::Fd socket, const Greeting& greeting, Deadline deadline) {
-  if (!greeting.tls) return std::make_unique<Transport>(std::move(socket));
-  auto transport = std::make_unique<TlsTransport>(std::move(socket), *greeting.tls, greeting.host);
-  if (!transport->shake_hands(deadline)) throw_late();
-  return transport;
-}
-
 }  // namespace
 
+std::unique_ptr<Transport> make_transport(os::Fd socket, const std::optional<Tls>& tls,
+                                          const std::string& host) {
+  if (!tls) return std::make_unique<Transport>(std::move(socket));
+  return std::make_unique<TlsTransport>(std::move(socket), *tls, host);
+}
+
 ByteSocketConnection greet(os::Fd socket, const Greeting& greeting, Deadline deadline) {
-  ByteSocketConnection connection(make_transport(std::move(socket), greeting, deadline));
+  auto transport = make_transport(std::move(socket), greeting.tls, greeting.host);
+  if (!transport->shake_hands(deadline)) throw_late();
+  ByteSocketConnection connection(std::move(transport));
   if (greeting.authkey)
     authenticate(connection, Handshake(greeting.side, *greeting.authkey, greeting.allow_md5), deadline);
   return connection;

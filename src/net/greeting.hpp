@@ -2,6 +2,7 @@
 // What both ends do before the first message of a new connection: TLS, then the challenges.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include <polyproc/net/tls.hpp>
 
 #include "net/handshake.hpp"
+#include "net/transport.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -20,6 +22,10 @@ struct Greeting {
   const std::optional<Tls>& tls;
   std::string host;  // that was connected to
 };
+
+// `host`: what was connected to, if it was.
+[[nodiscard]] std::unique_ptr<Transport> make_transport(os::Fd socket, const std::optional<Tls>& tls,
+                                                        const std::string& host);
 
 // Throws AuthenticationError, EndOfFile, Error; TimeoutError at the deadline.
 [[nodiscard]] ByteSocketConnection greet(os::Fd socket, const Greeting& greeting, Deadline deadline);

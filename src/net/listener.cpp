@@ -15,6 +15,7 @@
 
 #include "net/endpoint.hpp"
 #include "net/greeting.hpp"
+#include "net/listener_access.hpp"
 #include "net/unix_path.hpp"
 #include "os/poll.hpp"
 
@@ -105,6 +106,13 @@ std::optional<ByteSocketConnection> Listener::accept_until(Deadline deadline) {
   return greet(std::move(socket),
                {Handshake::Side::listener, options.authkey, options.allow_md5, options.tls, {}},
                Deadline::after(options.handshake_timeout));
+}
+
+os::Fd detail::ListenerAccess::accept_now(Listener& listener) {
+  Listener::State& state = listener.state("accepting from");
+  os::Fd socket = accept_one(state.socket.get());
+  if (socket) settle(socket, state.address.family());
+  return socket;
 }
 
 const Address& Listener::address() const { return state("asking").address; }

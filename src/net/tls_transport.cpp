@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "net/tls_transport.hpp"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +13,7 @@
 #include <polyproc/os/error.hpp>
 
 #include "net/tls_error.hpp"
+#include "os/poll.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -86,14 +89,22 @@ bool TlsTransport::flush(Deadline deadline) {
   const std::lock_guard order(out_lock_);
   for (;;) {
     std::array<std::byte, kPart> part;
-    int count = 0;
+    std::size_t count = 0;
     {
       const std::lock_guard lock(ssl_lock_);
-      count = ::BIO_read(::SSL_get_wbio(ssl_.get()), part.data(), static_cast<int>(part.size()));
+      char* waiting = nullptr;
+      const long size = BIO_get_mem_data(::SSL_get_wbio(ssl_.get()), &waiting);
+      count = std::min(size > 0 ? static_cast<std::size_t>(size) : 0, part.size());
+      std::copy_n(reinterpret_cast<std::byte*>(waiting), count, part.data());
     }
-    if (count <= 0) return true;
-    const iovec whole{part.data(), static_cast<std::size_t>(count)};
-    if (!write_socket(std::span(&whole, 1), deadline)) return false;
+    if (count == 0) return true;
+    const std::size_t sent = write_socket_now(std::span(part).first(count));
+    if (sent == 0) {
+      if (!os::wait_for(fd(), POLLOUT, deadline, "a connection")) return false;
+      continue;
+    }
+    const std::lock_guard lock(ssl_lock_);
+    (void)::BIO_read(::SSL_get_wbio(ssl_.get()), part.data(), static_cast<int>(sent));
   }
 }
 
@@ -116,25 +127,37 @@ std::optional<std::size_t> TlsTransport::read(std::span<std::byte> room, Deadlin
   }
 }
 
+void TlsTransport::encrypt(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(ssl_lock_);
+  std::size_t written = 0;
+  ::ERR_clear_error();
+  if (::SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written) != 1) throw_tls_error("tls: sending");
+}
+
 bool TlsTransport::write(std::span<const iovec> parts, Deadline deadline) {
   for (const iovec& part : parts) {
-    const auto* at = static_cast<const std::byte*>(part.iov_base);
-    for (std::size_t left = part.iov_len; left != 0;) {
-      std::size_t written = 0;
-      std::size_t waiting = 0;
-      {
-        const std::lock_guard lock(ssl_lock_);
-        ::ERR_clear_error();
-        if (::SSL_write_ex(ssl_.get(), at, std::min(left, kPart), &written) != 1)
-          throw_tls_error("tls: sending");
-        waiting = ::BIO_ctrl_pending(::SSL_get_wbio(ssl_.get()));
-      }
-      at += written;
-      left -= written;
-      if (waiting > kPart && !flush(deadline)) return false;
+    std::span left(static_cast<const std::byte*>(part.iov_base), part.iov_len);
+    while (!left.empty()) {
+      const auto next = left.first(std::min(left.size(), kPart));
+      encrypt(next);
+      left = left.subspan(next.size());
+      if (!left.empty() && !flush(deadline)) return false;
     }
   }
   return flush(deadline);
+}
+
+std::size_t TlsTransport::write_some(std::span<const std::byte> bytes) {
+  if (!flush(Deadline::now()) || bytes.empty()) return 0;
+  const auto next = bytes.first(std::min(bytes.size(), kPart));
+  encrypt(next);
+  (void)flush(Deadline::now());
+  return next.size();
+}
+
+bool TlsTransport::wants_to_write() {
+  const std::lock_guard lock(ssl_lock_);
+  return ::BIO_ctrl_pending(::SSL_get_wbio(ssl_.get())) != 0;
 }
 
 bool TlsTransport::holds_input() const {

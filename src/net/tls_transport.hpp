@@ -33,12 +33,14 @@ struct TlsSettings {
 
 class TlsTransport : public Transport {
  public:
-  // Shakes hands: false at the deadline. `host`: what was connected to. Throws Error when the two ends do not agree, EndOfFile.
+  // `host`: what was connected to.
   TlsTransport(os::Fd socket, const Tls& tls, const std::string& host);
-  [[nodiscard]] bool shake_hands(Deadline deadline);
+  [[nodiscard]] bool shake_hands(Deadline deadline) override;
 
   [[nodiscard]] std::optional<std::size_t> read(std::span<std::byte> room, Deadline deadline) override;
   [[nodiscard]] bool write(std::span<const iovec> parts, Deadline deadline) override;
+  [[nodiscard]] std::size_t write_some(std::span<const std::byte> bytes) override;
+  [[nodiscard]] bool wants_to_write() override;
   [[nodiscard]] bool holds_input() const override;
   void close() noexcept override;
 
@@ -48,8 +50,9 @@ class TlsTransport : public Transport {
   };
   // More from the other end; 0 at the end, nothing at the deadline.
   [[nodiscard]] std::optional<std::size_t> fetch(Deadline deadline);
-  // Sends what OpenSSL has written, in its order.
+  // Sends what OpenSSL has written, in its order; false at the deadline, the rest is kept.
   [[nodiscard]] bool flush(Deadline deadline);
+  void encrypt(std::span<const std::byte> bytes);
 
   mutable std::mutex ssl_lock_;  // OpenSSL's object is for one thread at a time
   std::mutex out_lock_;          // from taking bytes out of it until they are sent

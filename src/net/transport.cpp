@@ -2,6 +2,8 @@
 // Without a deadline the calls block themselves, which is one system call less; else poll waits.
 #include "net/transport.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -42,6 +44,23 @@ std::optional<std::size_t> Transport::read(std::span<std::byte> room, Deadline d
 
 bool Transport::write(std::span<const iovec> parts, Deadline deadline) {
   return write_socket(parts, deadline);
+}
+
+void Transport::acknowledge() const noexcept {
+  const int on = 1;
+  (void)::setsockopt(fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);  // no TCP: nothing to be done
+}
+
+std::size_t Transport::write_some(std::span<const std::byte> bytes) { return write_socket_now(bytes); }
+
+std::size_t Transport::write_socket_now(std::span<const std::byte> bytes) {
+  for (;;) {
+    const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno == EAGAIN) return 0;
+    if (errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN) throw_gone();
+    if (errno != EINTR) os::throw_os_error(errno, "send", kWhat);
+  }
 }
 
 std::optional<std::size_t> Transport::read_socket(std::span<std::byte> room, Deadline deadline) {

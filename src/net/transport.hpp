@@ -24,8 +24,18 @@ class Transport {
   [[nodiscard]] virtual std::optional<std::size_t> read(std::span<std::byte> room, Deadline deadline);
   // All of it, or false: at the deadline a part may have been written. Throws EndOfFile when the other end is gone, OsError.
   [[nodiscard]] virtual bool write(std::span<const iovec> parts, Deadline deadline);
+  // How many of them were taken at once; those that were may still wait here: wants_to_write(). Throws as write.
+  [[nodiscard]] virtual std::size_t write_some(std::span<const std::byte> bytes);
+  [[nodiscard]] virtual bool wants_to_write() { return false; }
+  // What comes before the first byte, TLS's own handshake: false at the deadline, then call it again. Throws Error when the two
+  // ends do not agree, EndOfFile.
+  [[nodiscard]] virtual bool shake_hands(Deadline) { return true; }
   // Whether bytes wait here that poll knows nothing of.
   [[nodiscard]] virtual bool holds_input() const { return false; }
+
+  // Over TCP, has the other end told at once what has come, while it waits to hear that before it sends more: CPython leaves
+  // Nagle's algorithm on, and a handshake would take 40 ms.
+  void acknowledge() const noexcept;
 
   // Nobody may be inside of the others.
   virtual void close() noexcept { socket_.reset(); }
@@ -33,6 +43,8 @@ class Transport {
 
  protected:
   [[nodiscard]] std::optional<std::size_t> read_socket(std::span<std::byte> room, Deadline deadline);
+  // Nothing when the socket takes none now.
+  [[nodiscard]] std::size_t write_socket_now(std::span<const std::byte> bytes);
   [[nodiscard]] bool write_socket(std::span<const iovec> parts, Deadline deadline);
 
  private:

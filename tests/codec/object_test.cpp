@@ -237,5 +237,26 @@ TEST(Integer, ConvertsBothWays) {
   EXPECT_EQ(Integer::from_decimal("1" + std::string(400, '0'))->to_double(), INFINITY);
 }
 
+TEST(Object, PopItemTakesWhatWasInsertedLast) {
+  Object dict = Object::dict({{"a", 1}, {"b", 2}, {"c", 3}});
+  EXPECT_EQ(dict.pop_item(), std::pair(Object("c"), Object(3)));
+  dict.set("d", 4);
+  dict.erase("d");
+  EXPECT_EQ(dict.pop_item(), std::pair(Object("b"), Object(2)));
+  dict.set("b", 5);
+  EXPECT_EQ(dict, Object::dict({{"a", 1}, {"b", 5}}));
+  for (int i = 0; i < 1000; ++i) dict.set(i, i);
+  for (int i = 999; i >= 0; --i) {
+    ASSERT_EQ(dict.pop_item(), std::pair(Object(i), Object(i)));
+    ASSERT_FALSE(dict.contains(i));
+  }
+  EXPECT_EQ(dict.size(), 2u);
+  Object set = Object::set({1, 2});
+  EXPECT_EQ(set.pop_item()->first, Object(2));
+  EXPECT_EQ(set.pop_item()->first, Object(1));
+  EXPECT_EQ(set.pop_item(), std::nullopt);
+  EXPECT_THROW((void)Object::list().pop_item(), TypeMismatch);
+}
+
 }  // namespace
 }  // namespace polyproc

@@ -20,6 +20,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -166,11 +167,13 @@ class POLYPROC_API Object {
   // The entries of a dict, set or frozenset in the order of insertion, as pairs; a set's second is None.
   [[nodiscard]] Items entries() const;
 
-  void append(Object value);                      // list
-  void set(const Object& key, Object value);      // list, by an index that exists; dict
-  void add(const Object& value);                  // set
-  bool erase(const Object& key);                  // dict, set; whether it was there
-  void erase_at(std::size_t index);               // list
+  void append(Object value);                  // list
+  void set(const Object& key, Object value);  // list, by an index that exists; dict
+  void add(const Object& value);              // set
+  bool erase(const Object& key);              // dict, set; whether it was there
+  void erase_at(std::size_t index);           // list
+  // dict, set: what was inserted last, taken out; nothing when it is empty.
+  std::optional<std::pair<Object, Object>> pop_item();
   void clear();                                   // list, dict, set, bytearray
   void assign(std::span<const std::byte> value);  // bytearray
 

@@ -43,6 +43,10 @@ struct ListenOptions {
   int backlog = 4096;
 };
 
+namespace detail {
+struct ListenerAccess;
+}
+
 class POLYPROC_API Listener {
  public:
   // A Unix socket's path that a listener which was killed has left behind is taken over; one that is in use, or is no socket, is
@@ -79,6 +83,7 @@ class POLYPROC_API Listener {
   [[nodiscard]] bool closed() const noexcept { return state_ == nullptr; }
 
  private:
+  friend struct detail::ListenerAccess;
   struct State;
   [[nodiscard]] State& state(const char* act) const;
   std::unique_ptr<State> state_;

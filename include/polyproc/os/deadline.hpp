@@ -38,6 +38,9 @@ class Deadline {
   [[nodiscard]] constexpr bool is_now() const noexcept { return when_ == Clock::time_point::min(); }
   [[nodiscard]] bool passed() const noexcept { return is_now() || (!is_never() && Clock::now() >= when_); }
 
+  // The clock's least point for now(), its last one for never().
+  [[nodiscard]] constexpr Clock::time_point when() const noexcept { return when_; }
+
   // What is left, at most `slice`, never negative.
   [[nodiscard]] Clock::duration remaining(Clock::duration slice) const noexcept {
     if (is_never()) return slice;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What a client says once it is authenticated, and what it is told: one class for each way of speaking.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polyproc/codec/codec.hpp>
+#include <polyproc/manager/server.hpp>
+
+#include "manager/object_table.hpp"
+
+namespace polyproc::inline v0 {
+
+// What all of a server's connections have in common.
+struct ServerContext {
+  EventLoop& loop;
+  ObjectTable& objects;
+  Object address;  // as tokens have it
+  const ServeOptions& options;
+  std::function<void(std::string_view reason)> shut_down;
+  Writer writer;  // for one answer after the other
+  void log(LogLevel level, std::string_view text) const {
+    if (options.log) options.log(level, text);
+  }
+};
+
+class Peer : public ClientEnd {
+ public:
+  // A connection, as its peer uses it.
+  class Wire {
+   public:
+    virtual ~Wire();
+    virtual void send(std::span<const std::byte> message) = 0;
+    // The peer takes messages again.
+    virtual void resume() = 0;
+    // Ends when all is sent.
+    virtual void close() = 0;
+    [[nodiscard]] virtual const std::string& name() const noexcept = 0;
+  };
+
+  Peer(ServerContext& context, Wire& wire) noexcept
+      : ClientEnd(context.loop), context_(context), wire_(wire) {}
+
+  virtual void take(std::span<const std::byte> message) = 0;
+  // Whether it takes another message now; if not, it calls resume() later.
+  [[nodiscard]] virtual bool takes_more() const noexcept { return true; }
+
+ protected:
+  // The method of an object, with the answer or nothing when it waits. All exceptions become PythonErrors.
+  [[nodiscard]] std::optional<Answer> run(const ObjectTable::Entry& entry, std::string_view method,
+                                          std::uint64_t number, std::uint64_t thread, Arguments arguments);
+  // (ident, exposed methods) of a new object, which has one reference.
+  [[nodiscard]] Object create(const Arguments& arguments, std::uint64_t& number);
+  [[nodiscard]] static Object exposed_of(const SharedType& type);
+  [[nodiscard]] const ObjectTable::Entry& entry_of(const Object& ident) const;
+  [[nodiscard]] Object token_of(const SharedType& type, std::uint64_t number) const {
+    return make_token(type, context_.address, number);
+  }
+  // Reads a message; its proxies of objects here hold references.
+  [[nodiscard]] Object decode(std::span<const std::byte> message);
+
+  ServerContext& context_;
+  Wire& wire_;
+  bool has_erred_ = false;
+};
+
+// "KeyError: 'name'"
+[[nodiscard]] std::string describe(const Object& exception);
+// Calls `body`; what it throws becomes a PythonError.
+[[noreturn]] void rethrow_as_python_error();
+// Whether a value may hold proxies, by its bytes.
+[[nodiscard]] bool may_hold_proxies(std::span<const std::byte> pickle) noexcept;
+
+}  // namespace polyproc::inline v0

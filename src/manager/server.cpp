@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include <polyproc/manager/server.hpp>
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <string>
+#include <unordered_map>
+
+#include <polyproc/os/error.hpp>
+
+#include "manager/builtin_types.hpp"
+#include "manager/session.hpp"
+#include "net/endpoint.hpp"
+#include "net/greeting.hpp"
+#include "net/listener_access.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+// As CPython has addresses: a tuple of TCP's, the path, the abstract name behind a zero byte.
+Object address_object(const Address& address) {
+  switch (address.family()) {
+    case Address::Family::tcp:
+      return Object::tuple({address.host(), address.port()});
+    case Address::Family::unix_path:
+      return Object(address.path());
+    case Address::Family::unix_abstract:
+      break;
+  }
+  return Object(std::string(1, '\0') + address.path());
+}
+
+}  // namespace
+
+struct ManagerServer::State : EventLoop::Watcher {
+  State(const Address& at, const AuthKey& authkey, ServeOptions serve_options)
+      : key(authkey),
+        options(std::move(serve_options)),
+        listener(at),
+        address(listener.address()),
+        context{loop,
+                objects,
+                address_object(address),
+                options,
+                [this](std::string_view reason) { stop(reason); },
+                Writer()} {
+    add_builtin_types(objects);
+    watch_listener();
+  }
+
+  ~State() override {
+    sessions.clear();
+    ended.clear();
+  }
+
+  void watch_listener() { loop.add(listener.fileno(), EPOLLIN, *this); }
+
+  void ready(std::uint32_t) override {
+    try {
+      while (os::Fd socket = detail::ListenerAccess::accept_now(listener)) start_session(std::move(socket));
+    } catch (const OsError& error) {
+      if (error.code() != EMFILE && error.code() != ENFILE && error.code() != ENOMEM &&
+          error.code() != ENOBUFS)
+        throw;
+      // Others wait until some have gone.
+      context.log(LogLevel::error, fmt::format("{}: raise the limit of open files", error.what()));
+      loop.remove(listener.fileno());
+      (void)loop.at(EventLoop::Clock::now() + std::chrono::milliseconds(100), [this] { watch_listener(); });
+    }
+  }
+
+  void start_session(os::Fd socket) {
+    const std::string name = address.family() == Address::Family::tcp
+                                 ? fmt::format("client {} at {}", ++count, peer_address(socket.get()))
+                                 : fmt::format("client {}", ++count);
+    auto session = std::make_unique<Session>(context, make_transport(std::move(socket), options.tls, {}), key,
+                                             name, [this](Session& each) { forget(each); });
+    Session& started = *session;
+    sessions.emplace(&started, std::move(session));
+    started.start();
+  }
+
+  // Destroyed when nobody is inside of it.
+  void forget(Session& session) {
+    const auto found = sessions.find(&session);
+    ended.push_back(std::move(found->second));
+    sessions.erase(found);
+    loop.defer([this] {
+      ended.clear();
+      objects.drop_ended();
+    });
+  }
+
+  void stop(std::string_view reason) {
+    loop.defer([this, why = std::string(reason)] {
+      context.log(LogLevel::info, fmt::format("ends: {}", why));
+      for (auto& [at, session] : sessions) session->say_farewell(why);
+      loop.stop();
+    });
+  }
+
+  AuthKey key;
+  ServeOptions options;
+  Listener listener;
+  Address address;
+  EventLoop loop;
+  ObjectTable objects;
+  ServerContext context;
+  std::uint64_t count = 0;
+  std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
+  std::vector<std::unique_ptr<Session>> ended;
+};
+
+ManagerServer::ManagerServer(const Address& address, const AuthKey& authkey, ServeOptions options)
+    : state_(std::make_unique<State>(address, authkey, std::move(options))) {}
+ManagerServer::~ManagerServer() = default;
+
+const Address& ManagerServer::address() const noexcept { return state_->address; }
+void ManagerServer::serve_forever() { state_->loop.run(); }
+void ManagerServer::shutdown(std::string_view reason) {
+  state_->loop.post([state = state_.get(), why = std::string(reason)] { state->stop(why); });
+}
+
+}  // namespace polyproc::inline v0

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "manager/session.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <polyproc/os/error.hpp>
+
+#include "manager/python_peer.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+// At once, so that one client does not keep the others waiting.
+constexpr std::size_t kReadBytes = 64 * 1024;
+// With so much unsent, nothing more is asked of the client: it does not read its answers.
+constexpr std::size_t kMostUnsent = 1024 * 1024;
+// What an idle connection may keep of its buffers.
+constexpr std::size_t kIdleBytes = 4096;
+
+void shrink(std::vector<std::byte>& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kIdleBytes) buffer.shrink_to_fit();
+}
+
+}  // namespace
+
+Session::Session(ServerContext& context, std::unique_ptr<Transport> transport, const AuthKey& key,
+                 std::string name, Ended ended)
+    : context_(context),
+      transport_(std::move(transport)),
+      name_(std::move(name)),
+      ended_(std::move(ended)),
+      handshake_(std::make_unique<Handshake>(Handshake::Side::listener, key, context.options.allow_md5)),
+      parser_(Handshake::kLongestFrame) {
+  context.loop.add(transport_->fd(), EPOLLIN, *this);
+  watched_ = EPOLLIN;
+  too_late_ = context.loop.at(EventLoop::Clock::now() + context.options.handshake_timeout, [this] {
+    too_late_.reset();
+    end(LogLevel::warning, "it has not shown that it has the key in time");
+  });
+}
+
+void Session::start() {
+  guarded([&] { receive(); });
+}
+
+Session::~Session() {
+  if (too_late_) context_.loop.cancel(*too_late_);
+  context_.loop.remove(transport_->fd());
+  peer_.reset();
+  transport_->close();
+}
+
+template <class Body>
+void Session::guarded(Body body) {
+  if (stage_ == Stage::ended) return;
+  const bool was_inside = std::exchange(is_inside_, true);
+  try {
+    body();
+    is_inside_ = was_inside;
+    if (!was_inside) flush();
+    if (!was_inside) watch();
+  } catch (const EndOfFile&) {
+    end(LogLevel::debug, "it is gone");
+  } catch (const AuthenticationError& error) {
+    if (handshake_ && !handshake_->farewell().empty()) append(handshake_->farewell());
+    try {
+      flush();
+    } catch (const Error&) {  // it hears nothing any more
+    }
+    end(LogLevel::warning, error.what());
+  } catch (const std::exception& error) {
+    end(LogLevel::warning, error.what());
+  }
+  is_inside_ = was_inside;
+}
+
+void Session::ready(std::uint32_t events) {
+  guarded([&] {
+    flush();
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive();
+  });
+}
+
+void Session::receive() {
+  if (stage_ == Stage::transport) {
+    if (!transport_->shake_hands(Deadline::now())) return;
+    stage_ = Stage::handshake;
+    for (const auto& frame : handshake_->begin()) append(frame);
+  }
+  std::array<std::byte, kReadBytes> part;
+  do {
+    const auto count = transport_->read(part, Deadline::now());
+    if (!count) return;
+    if (*count == 0) {
+      // Answers to what it said before it went are of no use to it.
+      input_ended_ = true;
+      throw EndOfFile("");
+    }
+    input_.insert(input_.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(*count));
+    take_input();
+  } while (transport_->holds_input() && wants_input());
+}
+
+bool Session::wants_input() const noexcept {
+  if (stage_ == Stage::transport || stage_ == Stage::handshake) return true;
+  return stage_ == Stage::open && input_.empty() && peer_->takes_more() &&
+         output_.size() - sent_ < kMostUnsent;
+}
+
+void Session::take_input() {
+  std::size_t at = 0;
+  while (at < input_.size() && stage_ != Stage::closing && (stage_ != Stage::open || peer_->takes_more())) {
+    const auto room = parser_.room();
+    const std::size_t count = std::min(room.size(), input_.size() - at);
+    std::memcpy(room.data(), input_.data() + at, count);
+    at += count;
+    parser_.arrived(count);
+    const auto message = parser_.take();
+    if (!message) continue;
+    if (stage_ == Stage::open)
+      peer_->take(*message);
+    else
+      take_handshake(*message);
+  }
+  input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at));
+  if (input_.empty()) shrink(input_);
+}
+
+void Session::take_handshake(std::span<const std::byte> frame) {
+  for (const auto& answer : handshake_->take(frame)) append(answer);
+  transport_->acknowledge();
+  if (!handshake_->done()) return;
+  context_.loop.cancel(*std::exchange(too_late_, std::nullopt));
+  handshake_.reset();
+  parser_.set_longest(context_.options.longest_message);
+  peer_ = std::make_unique<PythonPeer>(context_, *this);
+  stage_ = Stage::open;
+  context_.log(LogLevel::debug, fmt::format("{}: connected", name_));
+}
+
+void Session::append(std::span<const std::byte> message) {
+  const FrameHeader header(message.size());
+  output_.insert(output_.end(), header.bytes().begin(), header.bytes().end());
+  output_.insert(output_.end(), message.begin(), message.end());
+}
+
+void Session::send(std::span<const std::byte> message) {
+  if (stage_ == Stage::ended) return;
+  append(message);
+  if (!is_inside_) guarded([] {});
+}
+
+void Session::resume() {
+  if (input_.empty() || is_inside_ || stage_ == Stage::ended) {
+    if (!is_inside_) guarded([] {});
+    return;
+  }
+  // Not at once: who answers is in the middle of another client's call.
+  context_.loop.defer([this] { guarded([&] { take_input(); }); });
+}
+
+void Session::close() {
+  if (stage_ == Stage::open) stage_ = Stage::closing;
+  if (!is_inside_) guarded([] {});
+}
+
+void Session::flush() {
+  while (sent_ < output_.size() || transport_->wants_to_write()) {
+    const std::size_t count = transport_->write_some(std::span(output_).subspan(sent_));
+    if (count == 0) break;
+    sent_ += count;
+  }
+  if (sent_ < output_.size()) return;
+  sent_ = 0;
+  shrink(output_);
+  if (stage_ == Stage::closing && !transport_->wants_to_write()) throw EndOfFile("");
+}
+
+void Session::watch() {
+  std::uint32_t events = wants_input() ? EPOLLIN : EPOLLRDHUP;
+  if (sent_ < output_.size() || transport_->wants_to_write()) events |= EPOLLOUT;
+  if (events == watched_) return;
+  context_.loop.change(transport_->fd(), events);
+  watched_ = events;
+}
+
+void Session::end(LogLevel level, std::string_view reason) {
+  if (std::exchange(stage_, Stage::ended) == Stage::ended) return;
+  context_.log(level, fmt::format("{}: ended: {}", name_, reason));
+  context_.loop.remove(transport_->fd());
+  ended_(*this);
+}
+
+void Session::say_farewell(std::string_view reason) noexcept {
+  try {
+    if (peer_) peer_->fail_all(PythonError("EOFError", Object(reason)).exception());
+    if (stage_ != Stage::ended) flush();
+  } catch (const std::exception&) {  // it hears nothing any more
+  }
+}
+
+}  // namespace polyproc::inline v0

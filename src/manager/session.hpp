@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// One connection of a client, from TLS and the challenges to its end. What is said on it is its peer's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manager/event_loop.hpp"
+#include "manager/peer.hpp"
+#include "net/frame.hpp"
+#include "net/handshake.hpp"
+#include "net/transport.hpp"
+
+namespace polyproc::inline v0 {
+
+class Session final : public EventLoop::Watcher, public Peer::Wire {
+ public:
+  using Ended = std::function<void(Session&)>;
+
+  // `name`: for the log. `ended` is called once; the session is destroyed later, when nobody is inside.
+  Session(ServerContext& context, std::unique_ptr<Transport> transport, const AuthKey& key, std::string name,
+          Ended ended);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() override;
+
+  // Challenges the client.
+  void start();
+  void ready(std::uint32_t events) override;
+  // Tells those who wait here that the server ends, and why; sends what can be sent at once.
+  void say_farewell(std::string_view reason) noexcept;
+
+  void send(std::span<const std::byte> message) override;
+  void resume() override;
+  void close() override;
+  [[nodiscard]] const std::string& name() const noexcept override { return name_; }
+
+ private:
+  enum class Stage : std::uint8_t { transport, handshake, open, closing, ended };
+
+  void receive();
+  void take_input();
+  void take_handshake(std::span<const std::byte> frame);
+  void append(std::span<const std::byte> message);
+  void flush();
+  void watch();
+  [[nodiscard]] bool wants_input() const noexcept;
+  // Runs `body`; an exception of its ends the session.
+  template <class Body>
+  void guarded(Body body);
+  void end(LogLevel level, std::string_view reason);
+
+  ServerContext& context_;
+  std::unique_ptr<Transport> transport_;
+  std::string name_;
+  Ended ended_;
+  std::unique_ptr<Handshake> handshake_;
+  std::optional<EventLoop::Timer> too_late_;
+  std::unique_ptr<Peer> peer_;
+  Stage stage_ = Stage::transport;
+  FrameParser parser_;
+  std::vector<std::byte> input_;  // what has come and is not parsed: the peer takes no more now
+  std::vector<std::byte> output_;
+  std::size_t sent_ = 0;  // of the output
+  std::uint32_t watched_ = 0;
+  bool is_inside_ = false;  // the output is sent when the input is done with
+  bool input_ended_ = false;
+};
+
+}  // namespace polyproc::inline v0

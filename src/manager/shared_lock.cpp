@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "manager/shared_lock.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace polyproc::inline v0 {
+
+const Methods<SharedLock>& SharedLock::methods() {
+  static const Methods<SharedLock> all{
+      {"acquire", &SharedLock::acquire}, {"release", &SharedLock::release}, {"locked", &SharedLock::locked}};
+  return all;
+}
+
+std::string SharedLock::repr() const {
+  return fmt::format("<{} {}>", count_ == 0 ? "unlocked" : "locked",
+                     form_ == Form::recursive ? "RLock" : "Lock");
+}
+
+bool SharedLock::try_take(const Caller& caller, std::uint64_t count) {
+  if (form_ == Form::recursive && count_ != 0 && owner_ == caller) {
+    count_ += count;
+    return true;
+  }
+  if (count_ != 0) return false;
+  if (std::exchange(abandoned_, false))
+    throw PythonError("OSError", Object(EOWNERDEAD),
+                      "the client that held this lock is gone: what it guards may be half changed");
+  owner_ = caller;
+  count_ = count;
+  return true;
+}
+
+void SharedLock::set_free() {
+  owner_ = {};
+  count_ = 0;
+  waiters_.wake();
+}
+
+void SharedLock::release(const Caller& caller) {
+  if (form_ == Form::plain && count_ == 0) throw PythonError("RuntimeError", "release unlocked lock");
+  if (form_ == Form::recursive && !is_held_by(caller))
+    throw PythonError("RuntimeError", "cannot release un-acquired lock");
+  if (--count_ == 0) set_free();
+}
+
+bool SharedLock::is_held_by(const Caller& caller) const noexcept {
+  return count_ != 0 && (form_ == Form::plain || owner_ == caller);
+}
+
+void SharedLock::release_for(std::uint64_t client) {
+  if (count_ == 0 || owner_.client != client) return;
+  abandoned_ = true;
+  set_free();
+}
+
+std::optional<Answer> SharedLock::acquire(Call& call) {
+  const auto given = call.bind({{"blocking", Object(true)}, {"timeout", Object()}});
+  const bool unlimited = given[1].is_none() || given[1] == Object(-1);
+  const bool blocking = truth(given[0]);
+  if (!blocking && !unlimited)
+    throw PythonError("ValueError", "can't specify a timeout for a non-blocking call");
+  if (!unlimited && given[1].kind() != Kind::floating && index_from(given[1]) < 0)
+    throw PythonError("ValueError", "timeout value must be a non-negative number");
+  const Deadline until = !blocking   ? Deadline::now()
+                         : unlimited ? Deadline::never()
+                                     : deadline_from(given[1]);
+  const Caller caller = call.caller();
+  call.client().may_hold(std::static_pointer_cast<SharedLock>(shared_from_this()));
+  const auto take = [this, caller]() -> std::optional<Object> {
+    if (try_take(caller)) return Object(true);
+    return std::nullopt;
+  };
+  if (form_ == Form::recursive && is_held_by(caller)) return take();  // goes before all who wait
+  return call.attempt_or_wait(waiters_, take, until, [] { return Object(false); });
+}
+
+std::optional<Answer> SharedLock::release(Call& call) {
+  release(call.caller());
+  return Object();
+}
+
+std::optional<Answer> SharedLock::locked(Call& call) {
+  (void)call.bind({});
+  return Object(count_ != 0);
+}
+
+const Methods<SharedCondition>& SharedCondition::methods() {
+  static const Methods<SharedCondition> all{{"acquire", &SharedCondition::acquire},
+                                            {"release", &SharedCondition::release},
+                                            {"wait", &SharedCondition::wait},
+                                            {"notify", &SharedCondition::notify},
+                                            {"notify_all", &SharedCondition::notify_all}};
+  return all;
+}
+
+std::optional<Answer> SharedCondition::acquire(Call& call) { return lock_->acquire(call); }
+std::optional<Answer> SharedCondition::release(Call& call) { return lock_->release(call); }
+
+void SharedCondition::check_held(const Call& call, const char* act) const {
+  if (!lock_->is_held_by(call.caller()))
+    throw PythonError("RuntimeError", fmt::format("cannot {} on un-acquired lock", act));
+}
+
+void SharedCondition::take_lock_again(WaitingCall& waiting, const Caller& caller, std::uint64_t count,
+                                      bool result) {
+  const auto lock = lock_;
+  waiting.wait_in(lock->waiters(),
+                  [lock, caller, count, result]() -> std::optional<Object> {
+                    if (lock->try_take(caller, count)) return Object(result);
+                    return std::nullopt;
+                  },
+                  Deadline::never(), {});
+  lock->waiters().wake();
+}
+
+// A notification that reaches a client which goes before it has the lock again is passed on.
+std::optional<Answer> SharedCondition::wait(Call& call) {
+  const auto given = call.bind({{"timeout", Object()}});
+  check_held(call, "wait");
+  const Deadline until = deadline_from(given[0]);
+  const Caller caller = call.caller();
+  WaitingCall& waiting = call.keep();
+  const std::uint64_t count = lock_->held();
+  const auto self = std::static_pointer_cast<SharedCondition>(shared_from_this());
+  waiting.wait_in(
+      sleepers_,
+      [this, self, &waiting, caller, count]() -> std::optional<Object> {
+        waiting.if_abandoned([self] { self->notify_waiting(1); });
+        take_lock_again(waiting, caller, count, true);
+        return std::nullopt;
+      },
+      until,
+      [this, self, &waiting, caller, count]() -> std::optional<Object> {
+        take_lock_again(waiting, caller, count, false);
+        return std::nullopt;
+      });
+  lock_->give_up();
+  return std::nullopt;
+}
+
+void SharedCondition::notify_waiting(std::size_t count) {
+  for (count = std::min(count, sleepers_.size()); count != 0; --count) (void)sleepers_.front().try_again();
+}
+
+std::optional<Answer> SharedCondition::notify(Call& call) {
+  const auto given = call.bind({{"n", Object(1)}});
+  check_held(call, "notify");
+  notify_waiting(static_cast<std::size_t>(std::max<std::int64_t>(index_from(given[0]), 0)));
+  return Object();
+}
+
+std::optional<Answer> SharedCondition::notify_all(Call& call) {
+  (void)call.bind({});
+  check_held(call, "notify");
+  notify_waiting(sleepers_.size());
+  return Object();
+}
+
+}  // namespace polyproc::inline v0

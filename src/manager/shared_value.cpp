@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "manager/shared_value.hpp"
+
+#include <algorithm>
+
+#include "manager/slice.hpp"
+
+namespace polyproc::inline v0 {
+
+const Methods<SharedValue>& SharedValue::methods() {
+  static const Methods<SharedValue> all{{"get", &SharedValue::get}, {"set", &SharedValue::set}};
+  return all;
+}
+
+SharedValue::SharedValue(const Arguments& arguments) {
+  const auto given = arguments.bind({"typecode", "value", {"lock", Object(true)}});
+  typecode_ = given[0];
+  value_ = given[1];
+}
+
+std::string SharedValue::repr() const {
+  return fmt::format("Value({}, {})", typecode_.repr(), value_.repr());
+}
+
+std::optional<Answer> SharedValue::get(Call& call) {
+  (void)call.bind({});
+  return value_;
+}
+
+std::optional<Answer> SharedValue::set(Call& call) {
+  value_ = call.bind({"value"})[0];
+  return Object();
+}
+
+const Methods<SharedArray>& SharedArray::methods() {
+  static const Methods<SharedArray> all{{"__len__", &SharedArray::length},
+                                        {"__getitem__", &SharedArray::get_item},
+                                        {"__setitem__", &SharedArray::set_item}};
+  return all;
+}
+
+SharedArray::SharedArray(const Arguments& arguments) {
+  const auto given = arguments.bind({"typecode", "sequence", {"lock", Object(true)}});
+  array_.typecode = PythonArray::typecode_from(given[0]);
+  for (const Object& item : elements_of(given[1]))
+    array_.items.push_back(PythonArray::element(array_.typecode, item));
+}
+
+std::string SharedArray::repr() const {
+  return fmt::format("array('{}', {})", array_.typecode, Object::list(array_.items).repr());
+}
+
+std::optional<Answer> SharedArray::length(Call& call) {
+  (void)call.bind({});
+  return Object(array_.items.size());
+}
+
+std::optional<Answer> SharedArray::get_item(Call& call) {
+  const Object key = call.bind({"key"})[0];
+  if (const auto slice = slice_from(key, array_.items.size()))
+    return PythonArray{array_.typecode, take_slice(array_.items, *slice)}.to_object();
+  return array_.items[place_from(key, array_.items.size(), "array")];
+}
+
+std::optional<Answer> SharedArray::set_item(Call& call) {
+  const auto given = call.bind({"key", "value"});
+  if (const auto slice = slice_from(given[0], array_.items.size())) {
+    auto values = elements_of(given[1]);
+    for (Object& value : values) value = PythonArray::element(array_.typecode, value);
+    set_slice(array_.items, *slice, std::move(values));
+  } else {
+    const std::size_t place = place_from(given[0], array_.items.size(), "array assignment");
+    array_.items[place] = PythonArray::element(array_.typecode, given[1]);
+  }
+  return Object();
+}
+
+const Methods<SharedNamespace>& SharedNamespace::methods() {
+  static const Methods<SharedNamespace> all{{"__getattribute__", &SharedNamespace::get},
+                                            {"__setattr__", &SharedNamespace::set},
+                                            {"__delattr__", &SharedNamespace::remove}};
+  return all;
+}
+
+SharedNamespace::SharedNamespace(const Arguments& arguments) {
+  if (!arguments.positional().empty())
+    throw PythonError("TypeError", "Namespace() takes attributes by name alone");
+  for (const auto& [name, value] : arguments.keywords().entries()) attributes_.set(name, value);
+}
+
+// In the order of their names, as Python prints them.
+std::string SharedNamespace::repr() const {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : attributes_.entries())
+    if (!name.as_utf8().starts_with('_'))
+      parts.push_back(fmt::format("{}={}", name.as_string(), value.repr()));
+  std::sort(parts.begin(), parts.end());
+  return fmt::format("Namespace({})", fmt::join(parts, ", "));
+}
+
+namespace {
+
+[[noreturn]] void throw_no_attribute(const Object& name) {
+  throw PythonError("AttributeError", fmt::format("'Namespace' object has no attribute {}", name.repr()));
+}
+
+const Object& checked_name(const Object& name) {
+  if (name.kind() != Kind::string)
+    throw PythonError("TypeError",
+                      fmt::format("attribute name must be string, not '{}'", kind_name(name.kind())));
+  return name;
+}
+
+}  // namespace
+
+std::optional<Answer> SharedNamespace::get(Call& call) {
+  const auto given = call.bind({"name"});
+  const Object* found = attributes_.find(checked_name(given[0]));
+  if (found == nullptr) throw_no_attribute(given[0]);
+  return *found;
+}
+
+std::optional<Answer> SharedNamespace::set(Call& call) {
+  const auto given = call.bind({"name", "value"});
+  attributes_.set(checked_name(given[0]), given[1]);
+  return Object();
+}
+
+std::optional<Answer> SharedNamespace::remove(Call& call) {
+  const auto given = call.bind({"name"});
+  if (!attributes_.erase(checked_name(given[0]))) throw_no_attribute(given[0]);
+  return Object();
+}
+
+}  // namespace polyproc::inline v0
