@@ -166,7 +166,10 @@ Object Loader::load() {
   });
 }
 
+constexpr std::uint8_t kOwnProtocol = 4;
+
 Object Loader::load_bare() {
+  protocol_ = kOwnProtocol;
   return guarded([this] {
     while (at_ != input_.size()) {
       if (!step()) fail("it ends too early");
@@ -177,6 +180,7 @@ Object Loader::load_bare() {
 
 // Of our own layout only a set begins with a value that is not yet all, and a class with one that is none.
 Object Loader::load_prefix(std::size_t& length) {
+  protocol_ = kOwnProtocol;
   return guarded([&] {
     for (bool more = true; more;) {
       if (!step()) fail("it ends too early");

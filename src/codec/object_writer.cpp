@@ -93,6 +93,8 @@ void ObjectWriter::begin(const Object& value) {
   const Node* node = ObjectAccess::node(value);
   if (node == nullptr) return write_leaf(value);
   if (share_ && may_be_shared(*node) && refer(node)) return;
+  if (!share_ && node->kind == Kind::instance)
+    return out_.write_object(value);  // a reader is to find its end
   if (is_compound(value)) return begin_container(*node);
   check_limit();
   write_leaf(value);

@@ -18,11 +18,21 @@ bool is_own_layout(std::span<const std::byte> input) noexcept {
          input[2] != static_cast<std::byte>(Opcode::frame);
 }
 
-void rewrite_pickle(std::span<const std::byte> input, Writer& out) {
-  const Object value = load_pickle(input);
+namespace {
+
+void write_unshared(const Object& value, std::size_t input_bytes, Writer& out) {
   out.begin();
-  ObjectWriter(out, input.size() * 256 + (std::size_t{1} << 20)).write(value);
+  ObjectWriter(out, input_bytes * 256 + (std::size_t{1} << 20)).write(value);
   out.end();
+}
+
+}  // namespace
+
+void rewrite_pickle(std::span<const std::byte> input, Writer& out) {
+  write_unshared(load_pickle(input), input.size(), out);
+}
+void rewrite_any_pickle(std::span<const std::byte> input, Writer& out) {
+  write_unshared(load_any_pickle(input), input.size(), out);
 }
 
 }  // namespace polyproc::inline v0::detail

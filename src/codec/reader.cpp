@@ -176,7 +176,11 @@ std::span<const std::byte> Reader::read_bytes() {
   return bytes;
 }
 
-Object Reader::read_object() {
+Object Reader::read_object() { return read_object(false); }
+Object Reader::read_any_object() { return read_object(true); }
+
+Object Reader::read_object(bool keeps_classes) {
+  const auto classes = keeps_classes ? detail::Loader::Classes::kept : detail::Loader::Classes::refused;
   const Opcode op = peek();
   value_at_ = at_;
   const auto rest = std::span(at_, end_);
@@ -187,10 +191,10 @@ Object Reader::read_object() {
     std::memcpy(&length, at_ + 2, sizeof length);
     at_ += kHeader;
     const std::size_t first = offset();
-    return detail::Loader(take(length), first).load_bare();
+    return detail::Loader(take(length), first, classes).load_bare();
   }
   std::size_t length = 0;
-  Object value = detail::Loader(rest, offset()).load_prefix(length);
+  Object value = detail::Loader(rest, offset(), classes).load_prefix(length);
   at_ += length;
   return value;
 }

@@ -112,7 +112,7 @@ class ClientEnd {
   void may_hold(const std::shared_ptr<LockHolder>& lock);
   void answer(std::uint64_t number, Object result);
   void fail(std::uint64_t number, const Object& exception);
-  [[nodiscard]] std::size_t waiting_calls() const noexcept { return waiting_.size(); }
+  [[nodiscard]] bool is_waiting(std::uint64_t number) const { return waiting_.contains(number); }
   // Ends its waiting calls, and gives back its locks.
   void give_back() noexcept;
   // Answers all that wait with this exception.

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "manager/object_table.hpp"
 
-#include <charconv>
 #include <cstring>
-#include <unordered_set>
 
 #include <fmt/format.h>
 #include <polyproc/os/error.hpp>
 
-#include "codec/node.hpp"
 #include "net/random.hpp"
 
 namespace polyproc::inline v0 {
@@ -98,31 +95,12 @@ std::string ObjectTable::describe() const {
   return all;
 }
 
-// Without recursion, and each value once, however it is shared.
 void ObjectTable::adopt(const Object& value) {
-  std::unordered_set<const void*> seen;
-  std::vector<Object> pending{value};
-  const auto visit = [&](const Object& next) {
-    if (detail::is_link(next.kind()) || detail::is_set(next.kind())) pending.push_back(next);
-  };
-  while (!pending.empty()) {
-    const Object at = std::move(pending.back());
-    pending.pop_back();
-    if (!detail::ObjectAccess::counted(at) || !seen.insert(detail::ObjectAccess::node(at)).second) continue;
-    if (at.kind() == Kind::instance) {
-      if (const auto token = token_of_proxy(at)) {
-        const auto number = number_of(token->ident);
-        if (number && find(*number) != nullptr && !detail::instance(at).held)
-          detail::instance(at).held = std::make_shared<const ObjectReference>(*this, *number);
-        continue;
-      }
-    }
-    if (detail::has_items(at.kind())) {
-      for (const Object& item : detail::sequence(at).items) visit(item);
-    } else if (at.kind() == Kind::dict || detail::is_set(at.kind())) {
-      for (const auto& [key, item] : at.entries()) visit(key), visit(item);
-    }
-  }
+  for_each_proxy(value, [&](const Object& proxy, const TokenParts& token) {
+    const auto number = number_of(token.ident);
+    if (number && find(*number) != nullptr && !held_by(proxy))
+      hold(proxy, std::make_shared<const ObjectReference>(*this, *number));
+  });
 }
 
 std::shared_ptr<SharedObject> ObjectTable::resolve(const Object& proxy) const {
@@ -132,45 +110,6 @@ std::shared_ptr<SharedObject> ObjectTable::resolve(const Object& proxy) const {
     if (entry != nullptr) return entry->object;
   }
   throw PythonError("TypeError", "a proxy of an object of this server is expected");
-}
-
-std::string ident_of(std::uint64_t number) { return fmt::format("{:x}", number); }
-
-std::optional<std::uint64_t> number_of(const Object& ident) {
-  if (ident.kind() != Kind::string) return std::nullopt;
-  const std::string_view text = ident.as_utf8();
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-namespace {
-
-constexpr std::string_view kManagers = "multiprocessing.managers";
-
-bool is_made_by(const Object& value, std::string_view name) {
-  return value.kind() == Kind::instance && value.callable().kind() == Kind::name &&
-         value.callable().module() == kManagers && value.callable().qualified_name() == name;
-}
-
-}  // namespace
-
-std::optional<TokenParts> token_from(const Object& value) {
-  if (!is_made_by(value, "Token")) return std::nullopt;
-  const Object& parts = value.state().is_none() ? value.arguments() : value.state();
-  if (parts.kind() != Kind::tuple || parts.size() != 3) return std::nullopt;
-  return TokenParts{parts.items()[0], parts.items()[1], parts.items()[2]};
-}
-
-Object make_token(const SharedType& type, const Object& address, std::uint64_t number) {
-  return Object::instance(Object::name(kManagers, "Token"),
-                          Object::tuple({type.name, address, ident_of(number)}));
-}
-
-std::optional<TokenParts> token_of_proxy(const Object& value) {
-  if (!is_made_by(value, "RebuildProxy") || value.arguments().size() < 2) return std::nullopt;
-  return token_from(value.arguments().items()[1]);
 }
 
 }  // namespace polyproc::inline v0

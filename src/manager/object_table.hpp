@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "manager/proxy_values.hpp"
 #include "manager/shared_object.hpp"
 
 namespace polyproc::inline v0 {
@@ -30,12 +31,12 @@ struct SharedType {
 };
 
 // One reference, given back at the end.
-class ObjectReference {
+class ObjectReference : public Held {
  public:
   ObjectReference(ObjectTable& table, std::uint64_t number);
   ObjectReference(const ObjectReference&) = delete;
   ObjectReference& operator=(const ObjectReference&) = delete;
-  ~ObjectReference();
+  ~ObjectReference() override;
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] ObjectTable& table() const noexcept { return table_; }
 
@@ -89,19 +90,5 @@ class ObjectTable {
   std::uint64_t next_;
   std::size_t nested_ = 0;
 };
-
-// Python's names of objects: hexadecimal.
-[[nodiscard]] std::string ident_of(std::uint64_t number);
-[[nodiscard]] std::optional<std::uint64_t> number_of(const Object& ident);
-
-// (typeid, address, ident): what a proxy is made of.
-struct TokenParts {
-  Object typeid_name, address, ident;
-};
-// Nothing for what is no multiprocessing.managers.Token.
-[[nodiscard]] std::optional<TokenParts> token_from(const Object& value);
-[[nodiscard]] Object make_token(const SharedType& type, const Object& address, std::uint64_t number);
-// The token of a proxy, as it is pickled: RebuildProxy(class, token, ...).
-[[nodiscard]] std::optional<TokenParts> token_of_proxy(const Object& value);
 
 }  // namespace polyproc::inline v0

@@ -60,7 +60,7 @@ class Peer : public ClientEnd {
   [[nodiscard]] static Object exposed_of(const SharedType& type);
   [[nodiscard]] const ObjectTable::Entry& entry_of(const Object& ident) const;
   [[nodiscard]] Object token_of(const SharedType& type, std::uint64_t number) const {
-    return make_token(type, context_.address, number);
+    return make_token(type.name, context_.address, number);
   }
   // Reads a message; its proxies of objects here hold references.
   [[nodiscard]] Object decode(std::span<const std::byte> message);

@@ -10,29 +10,14 @@
 #include <polyproc/os/error.hpp>
 
 #include "manager/builtin_types.hpp"
+#include "manager/link.hpp"
 #include "manager/session.hpp"
+#include "manager/user_types.hpp"
 #include "net/endpoint.hpp"
 #include "net/greeting.hpp"
 #include "net/listener_access.hpp"
 
 namespace polyproc::inline v0 {
-namespace {
-
-// As CPython has addresses: a tuple of TCP's, the path, the abstract name behind a zero byte.
-Object address_object(const Address& address) {
-  switch (address.family()) {
-    case Address::Family::tcp:
-      return Object::tuple({address.host(), address.port()});
-    case Address::Family::unix_path:
-      return Object(address.path());
-    case Address::Family::unix_abstract:
-      break;
-  }
-  return Object(std::string(1, '\0') + address.path());
-}
-
-}  // namespace
-
 struct ManagerServer::State : EventLoop::Watcher {
   State(const Address& at, const AuthKey& authkey, ServeOptions serve_options)
       : key(authkey),
@@ -46,6 +31,7 @@ struct ManagerServer::State : EventLoop::Watcher {
                 [this](std::string_view reason) { stop(reason); },
                 Writer()} {
     add_builtin_types(objects);
+    add_user_types(objects);
     watch_listener();
   }
 
@@ -100,6 +86,17 @@ struct ManagerServer::State : EventLoop::Watcher {
     });
   }
 
+  struct End : EventLoop::Watcher {
+    End(State& s, int d, std::string_view r) : state(s), descriptor(d), reason(r) {}
+    void ready(std::uint32_t) override {
+      state.loop.remove(descriptor);
+      state.stop(reason);
+    }
+    State& state;
+    int descriptor;
+    std::string reason;
+  };
+
   AuthKey key;
   ServeOptions options;
   Listener listener;
@@ -110,6 +107,7 @@ struct ManagerServer::State : EventLoop::Watcher {
   std::uint64_t count = 0;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
   std::vector<std::unique_ptr<Session>> ended;
+  std::vector<std::unique_ptr<End>> ends;
 };
 
 ManagerServer::ManagerServer(const Address& address, const AuthKey& authkey, ServeOptions options)
@@ -117,6 +115,10 @@ ManagerServer::ManagerServer(const Address& address, const AuthKey& authkey, Ser
 ManagerServer::~ManagerServer() = default;
 
 const Address& ManagerServer::address() const noexcept { return state_->address; }
+void ManagerServer::shut_down_with(int descriptor, std::string_view reason) {
+  auto& end = *state_->ends.emplace_back(std::make_unique<State::End>(*state_, descriptor, reason));
+  state_->loop.add(descriptor, EPOLLIN, end);
+}
 void ManagerServer::serve_forever() { state_->loop.run(); }
 void ManagerServer::shutdown(std::string_view reason) {
   state_->loop.post([state = state_.get(), why = std::string(reason)] { state->stop(why); });

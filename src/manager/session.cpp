@@ -10,6 +10,7 @@
 
 #include <polyproc/os/error.hpp>
 
+#include "manager/native_peer.hpp"
 #include "manager/python_peer.hpp"
 
 namespace polyproc::inline v0 {
@@ -35,7 +36,8 @@ Session::Session(ServerContext& context, std::unique_ptr<Transport> transport, c
       transport_(std::move(transport)),
       name_(std::move(name)),
       ended_(std::move(ended)),
-      handshake_(std::make_unique<Handshake>(Handshake::Side::listener, key, context.options.allow_md5)),
+      handshake_(std::make_unique<Handshake>(Handshake::Side::listener, key, context.options.allow_md5,
+                                             native::kOffer)),
       parser_(Handshake::kLongestFrame) {
   context.loop.add(transport_->fd(), EPOLLIN, *this);
   watched_ = EPOLLIN;
@@ -137,10 +139,14 @@ void Session::take_handshake(std::span<const std::byte> frame) {
   transport_->acknowledge();
   if (!handshake_->done()) return;
   context_.loop.cancel(*std::exchange(too_late_, std::nullopt));
+  const bool is_native = handshake_->agreed();
   handshake_.reset();
   parser_.set_longest(context_.options.longest_message);
-  peer_ = std::make_unique<PythonPeer>(context_, *this);
   stage_ = Stage::open;
+  if (is_native)
+    peer_ = std::make_unique<NativePeer>(context_, *this);
+  else
+    peer_ = std::make_unique<PythonPeer>(context_, *this);
   context_.log(LogLevel::debug, fmt::format("{}: connected", name_));
 }
 

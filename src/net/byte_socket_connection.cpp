@@ -42,7 +42,9 @@ struct ByteSocketConnection::End {
   explicit End(std::unique_ptr<Transport> t) : transport(std::move(t)) {}
   End(const End&) = delete;
   End& operator=(const End&) = delete;
-  ~End() { transport->close(); }
+  ~End() {
+    if (transport) transport->close();
+  }
 
   std::unique_ptr<Transport> transport;
   std::atomic<bool> closed{false};
@@ -148,6 +150,11 @@ bool ByteSocketConnection::poll_until(Deadline deadline) const {
 }
 
 int ByteSocketConnection::fileno() const { return end("taking the descriptor of").transport->fd(); }
+
+std::unique_ptr<Transport> detail::TransportAccess::take(ByteSocketConnection&& connection) {
+  auto end = std::exchange(connection.end_, nullptr);
+  return std::move(end->transport);
+}
 
 void ByteSocketConnection::close() noexcept {
   if (end_ && !end_->closed.exchange(true)) end_->transport->close();

@@ -28,7 +28,7 @@ void say_farewell(const ByteSocketConnection& connection, const Handshake& hands
   }
 }
 
-void authenticate(const ByteSocketConnection& connection, Handshake handshake, Deadline deadline) {
+void authenticate(const ByteSocketConnection& connection, Handshake& handshake, Deadline deadline) {
   connection.set_longest(Handshake::kLongestFrame);
   try {
     send_all(connection, handshake.begin(), deadline);
@@ -56,8 +56,10 @@ ByteSocketConnection greet(os::Fd socket, const Greeting& greeting, Deadline dea
   auto transport = make_transport(std::move(socket), greeting.tls, greeting.host);
   if (!transport->shake_hands(deadline)) throw_late();
   ByteSocketConnection connection(std::move(transport));
-  if (greeting.authkey)
-    authenticate(connection, Handshake(greeting.side, *greeting.authkey, greeting.allow_md5), deadline);
+  if (!greeting.authkey) return connection;
+  Handshake handshake(greeting.side, *greeting.authkey, greeting.allow_md5, greeting.offer);
+  authenticate(connection, handshake, deadline);
+  if (greeting.agreed != nullptr) *greeting.agreed = handshake.agreed();
   return connection;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <polyproc/net/authkey.hpp>
 #include <polyproc/net/byte_socket_connection.hpp>
@@ -20,7 +21,9 @@ struct Greeting {
   const std::optional<AuthKey>& authkey;
   bool allow_md5;
   const std::optional<Tls>& tls;
-  std::string host;  // that was connected to
+  std::string host;             // that was connected to
+  std::string_view offer = {};  // Handshake's
+  bool* agreed = nullptr;       // where to say whether both offer it
 };
 
 // `host`: what was connected to, if it was.

@@ -4,6 +4,7 @@
 #include "net/handshake.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -43,10 +44,11 @@ std::optional<std::string_view> digest_of(std::string_view message) noexcept {
 
 }  // namespace
 
-Handshake::Handshake(Side side, const AuthKey& key, bool allow_md5)
+Handshake::Handshake(Side side, const AuthKey& key, bool allow_md5, std::string_view offer)
     : side_(side),
       key_(key),
       allow_md5_(allow_md5),
+      offer_(offer),
       next_(side == Side::listener ? Step::answer : Step::challenge) {}
 
 std::vector<Handshake::Frame> Handshake::begin() {
@@ -56,6 +58,9 @@ std::vector<Handshake::Frame> Handshake::begin() {
 
 Handshake::Frame Handshake::challenge() {
   asked_ = frame_of(fmt::format("{{{}}}", kOurDigest), random_bytes(kNonceBytes));
+  // A client offers what the listener does: to CPython it looks as CPython does.
+  if (side_ == Side::listener || agreed_)
+    std::ranges::copy(std::as_bytes(std::span(offer_)), std::back_inserter(asked_));
   return frame_of(kChallenge, asked_);
 }
 
@@ -67,7 +72,7 @@ void Handshake::refuse_md5(std::string_view whose) const {
         whose));
 }
 
-Handshake::Frame Handshake::answer(std::span<const std::byte> challenge) const {
+Handshake::Frame Handshake::answer(std::span<const std::byte> challenge) {
   if (!text_of(challenge).starts_with(kChallenge))
     throw AuthenticationError(
         "authentication: a challenge is expected, and something else came; is it the right address?");
@@ -77,6 +82,7 @@ Handshake::Frame Handshake::answer(std::span<const std::byte> challenge) const {
     throw AuthenticationError(
         "authentication: the challenge is too short, or wants a digest that is not known here");
   if (digest->empty() || *digest == kMd5) refuse_md5("challenges");
+  agreed_ = !offer_.empty() && text_of(asked).ends_with(offer_);
   if (digest->empty()) return keyed_digest(kMd5, key_, asked);
   return frame_of(fmt::format("{{{}}}", *digest), keyed_digest(*digest, key_, asked));
 }

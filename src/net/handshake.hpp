@@ -25,8 +25,9 @@ class Handshake {
   enum class Side : std::uint8_t { listener, client };
   static constexpr std::size_t kLongestFrame = 256;
 
-  // `allow_md5`: the other end may be a CPython before 3.12, which knows nothing better.
-  Handshake(Side side, const AuthKey& key, bool allow_md5);
+  // `allow_md5`: the other end may be a CPython before 3.12, which knows nothing better. `offer`: what this end speaks beside
+  // CPython's protocol; it stands behind the bytes of the challenge, which the other end signs whatever they are.
+  Handshake(Side side, const AuthKey& key, bool allow_md5, std::string_view offer = {});
 
   // What is sent before anything is received.
   [[nodiscard]] std::vector<Frame> begin();
@@ -35,19 +36,23 @@ class Handshake {
   [[nodiscard]] std::vector<Frame> take(std::span<const std::byte> frame);
   [[nodiscard]] const Frame& farewell() const noexcept { return farewell_; }
   [[nodiscard]] bool done() const noexcept { return next_ == Step::done; }
+  // Whether the other end offers the same as this one.
+  [[nodiscard]] bool agreed() const noexcept { return agreed_; }
 
  private:
   // What is expected from the other end.
   enum class Step : std::uint8_t { challenge, answer, verdict, done };
 
   [[nodiscard]] Frame challenge();
-  [[nodiscard]] Frame answer(std::span<const std::byte> challenge) const;
+  [[nodiscard]] Frame answer(std::span<const std::byte> challenge);
   void check_answer(std::span<const std::byte> answer) const;
   void refuse_md5(std::string_view whose) const;
 
   Side side_;
   AuthKey key_;
   bool allow_md5_;
+  std::string offer_;
+  bool agreed_ = false;
   Step next_;
   Frame asked_;  // what the other end must sign
   Frame farewell_;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <polyproc/os/error.hpp>
 
+#include "net/connecting.hpp"
 #include "net/endpoint.hpp"
 #include "net/greeting.hpp"
 #include "net/listener_access.hpp"
@@ -21,18 +22,6 @@
 
 namespace polyproc::inline v0 {
 namespace {
-
-void set_option(int socket, int level, int option) {
-  const int on = 1;
-  os::checked("setsockopt", "a connection",
-              [&] { return ::setsockopt(socket, level, option, &on, sizeof on); });
-}
-
-// Blocking from now on; small messages leave at once.
-void settle(const os::Fd& socket, Address::Family family) {
-  os::checked("fcntl F_SETFL", "a connection", [&] { return ::fcntl(socket.get(), F_SETFL, 0); });
-  if (family == Address::Family::tcp) set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
-}
 
 // Nothing when nobody is there (any more).
 os::Fd accept_one(int listener) {
@@ -47,7 +36,7 @@ os::Fd bind_tcp(const Address& address, int backlog) {
   int error = EADDRNOTAVAIL;
   for (const Endpoint& endpoint : resolve(address, true)) {
     os::Fd socket = make_stream_socket(endpoint);
-    set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+    switch_on(socket.get(), SOL_SOCKET, SO_REUSEADDR);
     if (::bind(socket.get(), endpoint.get(), endpoint.size) == 0 && ::listen(socket.get(), backlog) == 0)
       return socket;
     error = errno;
@@ -120,47 +109,11 @@ const std::optional<Address>& Listener::last_accepted() const { return state("as
 int Listener::fileno() const { return state("asking").socket.get(); }
 void Listener::close() noexcept { state_.reset(); }
 
-namespace {
-
-// An errno, 0 when connected. Throws TimeoutError.
-int try_connect(int socket, const Endpoint& endpoint, Deadline deadline, const Address& address) {
-  const auto throw_late = [&] {
-    throw TimeoutError(
-        fmt::format("connecting to {}: it does not answer; is it the right address?", address));
-  };
-  // A Unix listener with too many waiting says so at once.
-  while (::connect(socket, endpoint.get(), endpoint.size) != 0) {
-    if (errno == EAGAIN && address.family() != Address::Family::tcp) {
-      if (deadline.passed()) throw_late();
-      ::poll(nullptr, 0, 1);
-      continue;
-    }
-    if (errno != EINPROGRESS && errno != EINTR) return errno;
-    if (!os::wait_for(socket, POLLOUT, deadline, address.str())) throw_late();
-    int error = 0;
-    socklen_t size = sizeof error;
-    os::checked("getsockopt", address.str(),
-                [&] { return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size); });
-    return error;
-  }
-  return 0;
-}
-
-}  // namespace
-
 ByteSocketConnection connect_to(const Address& address, const ConnectOptions& options) {
   const Deadline deadline = Deadline::after(options.timeout);
-  int error = 0;
-  for (const Endpoint& endpoint : resolve(address, false)) {
-    os::Fd socket = make_stream_socket(endpoint);
-    error = try_connect(socket.get(), endpoint, deadline, address);
-    if (error != 0) continue;
-    settle(socket, address.family());
-    const std::string host = address.family() == Address::Family::tcp ? address.host() : std::string();
-    return greet(std::move(socket),
-                 {Handshake::Side::client, options.authkey, options.allow_md5, options.tls, host}, deadline);
-  }
-  os::throw_os_error(error, "connect", address.str());
+  return greet(connect_socket(address, deadline),
+               {Handshake::Side::client, options.authkey, options.allow_md5, options.tls, host_of(address)},
+               deadline);
 }
 
 }  // namespace polyproc::inline v0

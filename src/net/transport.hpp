@@ -5,9 +5,11 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 
+#include <polyproc/net/byte_socket_connection.hpp>
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/fd.hpp>
 
@@ -51,4 +53,12 @@ class Transport {
   os::Fd socket_;
 };
 
+namespace detail {
+
+struct TransportAccess {
+  // Of a connection that nobody else has, between two messages.
+  [[nodiscard]] static std::unique_ptr<Transport> take(ByteSocketConnection&& connection);
+};
+
+}  // namespace detail
 }  // namespace polyproc::inline v0

@@ -19,6 +19,7 @@ ShutDown::~ShutDown() = default;
 EndOfFile::~EndOfFile() = default;
 TimeoutError::~TimeoutError() = default;
 OwnerDied::~OwnerDied() = default;
+BrokenBarrier::~BrokenBarrier() = default;
 TypeMismatch::~TypeMismatch() = default;
 UsageError::~UsageError() = default;
 InvalidArgument::~InvalidArgument() = default;

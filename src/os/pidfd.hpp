@@ -12,7 +12,7 @@
 namespace polyproc::inline v0::os {
 
 // Nothing when there is no such process. Throws OsError (EMFILE, ENOSYS...).
-[[nodiscard]] std::optional<Fd> open_pidfd(pid_t pid);
+[[nodiscard]] POLYPROC_API std::optional<Fd> open_pidfd(pid_t pid);  // exported for the other components
 
 // Waits until the process has ended; false when the deadline came first.
 [[nodiscard]] bool wait_for_end(int pidfd, Deadline deadline);

@@ -154,6 +154,30 @@ template <class T>
 [[nodiscard]] inline Object decode_any(std::span<const std::byte> input) {
   return detail::load_any_pickle(input);
 }
+// The same as a T: its codecs find such values by Reader::read_any_object.
+template <class T>
+[[nodiscard]] T decode_any(std::span<const std::byte> input) {
+  static_assert(detail::check_encodable<T>());
+  if constexpr (std::is_same_v<T, Object>) {
+    return detail::load_any_pickle(input);
+  } else {
+    std::size_t offset = 0;
+    if (detail::is_own_layout(input)) {
+      try {
+        return detail::read_whole<T>(input, nullptr);
+      } catch (const DecodeError& error) {
+        offset = error.offset();
+      }
+    }
+    Writer own;
+    detail::rewrite_any_pickle(input, own);
+    try {
+      return detail::read_whole<T>(own.bytes(), nullptr);
+    } catch (const DecodeError& error) {
+      throw DecodeError(error.reason(), offset);
+    }
+  }
+}
 
 // Appends the value in the form that wire_type<T>() names.
 template <class T>

@@ -20,5 +20,7 @@ namespace polyproc::inline v0::detail {
 // The same value in the layout that Reader reads. What is shared is written in full each time: DecodeError when that
 // takes more than 256 times the input's length and a MiB, or when the value contains itself.
 POLYPROC_API void rewrite_pickle(std::span<const std::byte> input, Writer& out);
+// The same of any pickle; names and instances are where Reader::read_any_object finds them.
+POLYPROC_API void rewrite_any_pickle(std::span<const std::byte> input, Writer& out);
 
 }  // namespace polyproc::inline v0::detail

@@ -67,6 +67,8 @@ class POLYPROC_API Reader {
   // Valid as long as the input.
   [[nodiscard]] std::span<const std::byte> read_bytes();
   [[nodiscard]] Object read_object();
+  // The same of any value: what decode_any keeps.
+  [[nodiscard]] Object read_any_object();
   [[nodiscard]] BlockRef read_block();
   [[nodiscard]] os::Fd read_descriptor();
 
@@ -117,6 +119,7 @@ class POLYPROC_API Reader {
   [[noreturn]] void fail(const std::string& what) const;
 
  private:
+  [[nodiscard]] Object read_object(bool keeps_classes);
   [[nodiscard]] Opcode peek() const {
     if (at_ == end_) fail_end();
     return Opcode{std::to_integer<std::uint8_t>(*at_)};

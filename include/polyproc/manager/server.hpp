@@ -42,6 +42,8 @@ class POLYPROC_API ManagerServer {
 
   // Where clients find it: with the port that it was given.
   [[nodiscard]] const Address& address() const noexcept;
+  // Ends when the descriptor, which stays the caller's, becomes readable. Before it serves.
+  void shut_down_with(int descriptor, std::string_view reason);
   // In this thread, until shutdown() or until a client asks for its end. What still waits then is told why.
   void serve_forever();
   // From any thread.

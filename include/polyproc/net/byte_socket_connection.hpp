@@ -22,6 +22,9 @@
 namespace polyproc::inline v0 {
 
 class Transport;
+namespace detail {
+struct TransportAccess;
+}
 
 class POLYPROC_API ByteSocketConnection {
  public:
@@ -86,6 +89,7 @@ class POLYPROC_API ByteSocketConnection {
   explicit ByteSocketConnection(std::unique_ptr<Transport> transport);
 
  private:
+  friend struct detail::TransportAccess;
   struct End;
   [[nodiscard]] End& end(const char* act) const;
 

@@ -58,6 +58,8 @@ POLYPROC_DECLARE_ERROR(EndOfFile, Closed);
 POLYPROC_DECLARE_ERROR(TimeoutError, Error);
 // The process that held this lock died inside: what it guards may be half changed. The lock is not held.
 POLYPROC_DECLARE_ERROR(OwnerDied, Error);
+// A party of the barrier has left it, or its deadline passed: nobody waits at it any more.
+POLYPROC_DECLARE_ERROR(BrokenBarrier, Error);
 // A shared object is of another kind, element type, layout version or word size than the program expects.
 POLYPROC_DECLARE_ERROR(TypeMismatch, Error);
 // The call is not allowed in this state: a closed or moved-from handle, a lock that is not held, spawn without init.

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+// Who waits for an answer receives, for all others too; when it has its own, another one takes its place. So a single call
+// needs no thread beside its own.
+#include "manager/native_link.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/codec/codec.hpp>
+#include <polyproc/os/error.hpp>
+
+#include "manager/python_link.hpp"
+#include "net/connecting.hpp"
+#include "net/frame.hpp"
+#include "net/greeting.hpp"
+#include "net/transport.hpp"
+#include "os/poll.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+using native::Ask;
+using native::Tell;
+
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kMostCorked = 256 * 1024;
+
+// An authenticated connection, and whether its other end speaks as we do.
+std::pair<std::unique_ptr<Transport>, bool> open_transport(const LinkOptions& options) {
+  const Deadline deadline = Deadline::after(options.connect.timeout);
+  const std::optional<AuthKey> key = options.key;
+  bool agreed = false;
+  auto connection = greet(connect_socket(options.address, deadline),
+                          {Handshake::Side::client, key, options.connect.allow_md5, options.connect.tls,
+                           host_of(options.address), native::kOffer, &agreed},
+                          deadline);
+  return {detail::TransportAccess::take(std::move(connection)), agreed};
+}
+
+// One connection, and the calls that wait for answers on it.
+class Line {
+ public:
+  Line(std::unique_ptr<Transport> transport, std::string server)
+      : transport_(std::move(transport)), server_(std::move(server)) {}
+  ~Line() {
+    if (transport_) transport_->close();
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  // The first message: the server's address.
+  [[nodiscard]] Object read_hello(Deadline deadline);
+
+  [[nodiscard]] std::shared_ptr<PendingAnswer> start(std::shared_ptr<Link> link, Ask ask,
+                                                     std::uint64_t object, std::string_view method,
+                                                     std::span<const std::byte> arguments);
+  [[nodiscard]] bool wait(PendingAnswer& answer, Deadline deadline);
+  void tell(Ask ask, std::uint32_t number, std::uint64_t object);
+  void cork();
+  void uncork();
+  [[nodiscard]] bool is_broken() const noexcept { return broken_.load(std::memory_order_acquire); }
+  // The connection is another process's as well.
+  void abandon() noexcept { transport_.reset(); }
+
+ private:
+  struct Waiter {
+    PendingAnswer* answer;
+    std::condition_variable changed;
+  };
+  [[noreturn]] void throw_gone() const;
+  void send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
+  void send_output();
+  void make_room();
+  bool receive(Deadline deadline);
+  void take_message(std::vector<std::byte> message);
+  void break_off() noexcept;
+  void pass_on();
+
+  std::unique_ptr<Transport> transport_;
+  std::string server_;
+  std::atomic<bool> broken_{false};
+
+  std::mutex sending_;
+  std::vector<std::byte> output_;
+  std::size_t corked_ = 0;
+
+  std::mutex lock_;
+  bool is_received_ = false;  // by a thread that is in receive()
+  std::uint32_t last_number_ = 0;
+  std::unordered_map<std::uint32_t, std::shared_ptr<PendingAnswer>> calls_;
+  std::vector<Waiter*> waiters_;
+
+  FrameParser parser_;  // the receiver's alone
+  std::array<std::byte, kReadBytes> input_;
+};
+
+void Line::throw_gone() const {
+  throw Closed(fmt::format(
+      "the manager's server at {} is gone: it has ended or was killed; objects there are lost", server_));
+}
+
+Object Line::read_hello(Deadline deadline) {
+  for (;;) {
+    const auto count = transport_->read(parser_.room(), deadline);
+    if (!count)
+      throw TimeoutError(fmt::format("connecting to the manager at {}: it does not answer", server_));
+    if (*count == 0) throw_gone();
+    parser_.arrived(*count);
+    const auto message = parser_.take();
+    if (!message) continue;
+    if (message->size() < native::kAnswerBytes) throw_gone();
+    return decode_pickle<Object>(std::span(*message).subspan(native::kAnswerBytes));
+  }
+}
+
+std::shared_ptr<PendingAnswer> Line::start(std::shared_ptr<Link> link, Ask ask, std::uint64_t object,
+                                           std::string_view method, std::span<const std::byte> arguments) {
+  if (method.size() > 255) throw InvalidArgument("calling a shared object: the method's name is too long");
+  auto answer = std::make_shared<PendingAnswer>(std::move(link), this);
+  std::uint32_t number = 0;
+  {
+    const std::lock_guard lock(lock_);
+    if (is_broken()) throw_gone();
+    do number = ++last_number_;
+    while (number == 0 || !calls_.emplace(number, answer).second);
+  }
+  send({ask, static_cast<std::uint8_t>(method.size()), number, thread_number(), object}, method, arguments);
+  return answer;
+}
+
+void Line::tell(Ask ask, std::uint32_t number, std::uint64_t object) {
+  send({ask, 0, number, 0, object}, {}, {});
+}
+
+void Line::send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest) {
+  const std::lock_guard lock(sending_);
+  if (is_broken()) throw_gone();
+  std::array<std::byte, native::kRequestBytes> bytes;
+  native::write_head(bytes, head);
+  const FrameHeader frame(bytes.size() + method.size() + rest.size());
+  const auto add = [&](std::span<const std::byte> part) {
+    output_.insert(output_.end(), part.begin(), part.end());
+  };
+  add(frame.bytes()), add(bytes), add(std::as_bytes(std::span(method))), add(rest);
+  if (corked_ == 0 || output_.size() > kMostCorked) send_output();
+}
+
+// The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
+void Line::send_output() {
+  try {
+    for (std::size_t sent = 0; sent < output_.size() || transport_->wants_to_write();) {
+      const std::size_t count = transport_->write_some(std::span(output_).subspan(sent));
+      sent += count;
+      if (count == 0) make_room();
+    }
+  } catch (const Error&) {
+    output_.clear();
+    break_off();
+    throw_gone();
+  }
+  output_.clear();
+  if (output_.capacity() > kMostCorked) output_.shrink_to_fit();
+}
+
+void Line::make_room() {
+  constexpr std::chrono::milliseconds kSlice{20};
+  bool mine = false;
+  {
+    const std::lock_guard lock(lock_);
+    mine = !std::exchange(is_received_, true);
+  }
+  pollfd poll{transport_->fd(), static_cast<short>(mine ? POLLIN | POLLOUT : POLLOUT), 0};
+  (void)os::poll_until(std::span(&poll, 1), mine ? Deadline::never() : Deadline::after(kSlice), "a manager");
+  if (!mine) return;
+  if ((poll.revents & ~POLLOUT) != 0) (void)receive(Deadline::now());
+  const std::lock_guard lock(lock_);
+  is_received_ = false;
+  pass_on();
+}
+
+void Line::cork() {
+  const std::lock_guard lock(sending_);
+  ++corked_;
+}
+void Line::uncork() {
+  const std::lock_guard lock(sending_);
+  if (--corked_ == 0 && !output_.empty()) send_output();
+}
+
+// All who wait hear of it.
+void Line::break_off() noexcept {
+  broken_.store(true, std::memory_order_release);
+  if (transport_) ::shutdown(transport_->fd(), SHUT_RDWR);
+  const std::lock_guard lock(lock_);
+  calls_.clear();
+  for (Waiter* each : waiters_) each->changed.notify_one();
+}
+
+void Line::take_message(std::vector<std::byte> message) {
+  const auto head = native::read_answer(message);
+  if (!head) throw Error("an answer that is none");
+  std::shared_ptr<PendingAnswer> answer;
+  {
+    const std::lock_guard lock(lock_);
+    const auto found = calls_.find(head->number);
+    if (found == calls_.end()) return;
+    answer = std::move(found->second);
+    calls_.erase(found);
+    answer->deliver(head->tell, head->number, std::move(message), native::kAnswerBytes);
+    for (Waiter* each : waiters_)
+      if (each->answer == answer.get()) each->changed.notify_one();
+  }
+}
+
+// What is there, at least something; false at the deadline. By one thread at a time.
+bool Line::receive(Deadline deadline) {
+  try {
+    const auto count = transport_->read(input_, deadline);
+    if (!count) return false;
+    if (*count == 0) throw EndOfFile("");
+    std::span<const std::byte> rest = std::span(input_).first(*count);
+    while (!rest.empty()) {
+      const auto room = parser_.room();
+      const std::size_t part = std::min(room.size(), rest.size());
+      std::memcpy(room.data(), rest.data(), part);
+      parser_.arrived(part);
+      rest = rest.subspan(part);
+      if (auto message = parser_.take()) take_message(std::move(*message));
+    }
+  } catch (const Error&) {
+    break_off();
+  }
+  return true;
+}
+
+// Somebody else who waits receives from now on. The lock is held.
+void Line::pass_on() {
+  for (Waiter* each : waiters_)
+    if (!each->answer->is_done()) return each->changed.notify_one();
+}
+
+bool Line::wait(PendingAnswer& answer, Deadline deadline) {
+  if (answer.is_done()) return true;
+  {
+    const std::lock_guard lock(sending_);
+    if (!output_.empty()) send_output();
+  }
+  std::unique_lock lock(lock_);
+  Waiter self{&answer, {}};
+  waiters_.push_back(&self);
+  const auto leave = [&] {
+    std::erase(waiters_, &self);
+    if (!is_received_) pass_on();
+  };
+  while (!answer.is_done() && !is_broken() && !deadline.passed()) {
+    if (!std::exchange(is_received_, true)) {
+      lock.unlock();
+      (void)receive(deadline);
+      lock.lock();
+      is_received_ = false;
+    } else if (deadline.is_never()) {
+      self.changed.wait(lock);
+    } else {
+      self.changed.wait_until(lock, deadline.when());
+    }
+  }
+  leave();
+  if (answer.is_done()) return true;
+  if (is_broken()) throw_gone();
+  return false;
+}
+
+class NativeLink final : public Link {
+ public:
+  NativeLink(LinkOptions options, std::unique_ptr<Transport> transport) : Link(std::move(options)) {
+    open(std::move(transport));
+  }
+  ~NativeLink() override {
+    if (is_stale())
+      line()->abandon();
+    else
+      delete line();
+  }
+
+  std::shared_ptr<PendingAnswer> start(Ask ask, std::uint64_t object, std::string_view method,
+                                       std::span<const std::byte> arguments) override {
+    renew_after_fork();
+    return line()->start(shared_from_this(), ask, object, method, arguments);
+  }
+  bool wait(PendingAnswer& answer, Deadline deadline) override {
+    if (is_stale() || answer.connection() != line())
+      throw UsageError("waiting for a manager's answer: it was asked for by the parent of this process");
+    return line()->wait(answer, deadline);
+  }
+  void cork() override { line()->cork(); }
+  void uncork() override { line()->uncork(); }
+  void seen(std::uint32_t number) noexcept override {
+    if (is_stale() || is_broken()) return;
+    try {
+      line()->tell(Ask::seen, number, 0);
+    } catch (const std::exception&) {  // the server is gone
+    }
+  }
+  bool is_broken() const noexcept override { return !is_stale() && line()->is_broken(); }
+
+ protected:
+  void send_increase(std::uint64_t object) override { line()->tell(Ask::increase, 0, object); }
+  void send_decrease(std::uint64_t object) override { line()->tell(Ask::decrease, 0, object); }
+  // The parent's threads may be inside of the old one for ever: it is left as it is, but for its descriptor.
+  void reopen() override {
+    auto [transport, agreed] = open_transport(options_);
+    if (!agreed) throw Closed(fmt::format("another server listens at {} now", options_.address));
+    line()->abandon();
+    open(std::move(transport));
+  }
+
+ private:
+  [[nodiscard]] Line* line() const noexcept { return line_.load(std::memory_order_acquire); }
+  void open(std::unique_ptr<Transport> transport) {
+    auto made = std::make_unique<Line>(std::move(transport), options_.address.str());
+    token_address_ = made->read_hello(Deadline::after(options_.connect.timeout));
+    line_.store(made.release(), std::memory_order_release);
+  }
+
+  std::atomic<Line*> line_{nullptr};
+};
+
+}  // namespace
+
+std::shared_ptr<Link> make_link(LinkOptions options) {
+  auto [transport, agreed] = open_transport(options);
+  if (agreed) return std::make_shared<NativeLink>(std::move(options), std::move(transport));
+  return make_python_link(std::move(options), std::move(transport));
+}
+
+}  // namespace polyproc::inline v0

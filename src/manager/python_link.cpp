@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// As CPython's own clients do: each thread has a connection for its calls, since there a lock's owner is a thread of the server;
+// control functions have one each. Calls are made when they are started.
+#include "manager/python_link.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <polyproc/codec/codec.hpp>
+#include <polyproc/os/error.hpp>
+
+#include "manager/object_table.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+using native::Ask;
+using native::Tell;
+
+class PythonLink;
+
+// Of this thread, by link; given up with the thread.
+thread_local std::unordered_map<const PythonLink*, std::pair<std::weak_ptr<Link>, ByteSocketConnection>>
+    connections;
+
+Object request(Object ident, std::string_view method, Object arguments, Object keywords) {
+  return Object::tuple({std::move(ident), method, std::move(arguments), std::move(keywords)});
+}
+
+// (kind, result)
+std::pair<std::string, Object> ask(const ByteSocketConnection& connection, const Object& message) {
+  connection.send_bytes(to_pickle(message));
+  const Object reply = decode_any(connection.recv_bytes());
+  if (reply.kind() != Kind::tuple || reply.size() != 2 || reply.items()[0].kind() != Kind::string)
+    throw DecodeError("a manager's answer that is none", 0);
+  return {reply.items()[0].as_string(), reply.items()[1]};
+}
+
+class PythonLink final : public Link {
+ public:
+  PythonLink(LinkOptions options, std::unique_ptr<Transport> transport) : Link(std::move(options)) {
+    token_address_ = address_object(options_.address);
+    const ByteSocketConnection connection(std::move(transport));
+    (void)control_on(connection, "dummy", Object::tuple());
+  }
+
+  std::shared_ptr<PendingAnswer> start(Ask ask_for, std::uint64_t object, std::string_view method,
+                                       std::span<const std::byte> arguments) override {
+    renew_after_fork();
+    Object given = decode_any(arguments), keywords = Object::dict();
+    if (ask_for == Ask::call_by_name) {
+      keywords = given.items()[1];
+      given = Object(given.items()[0]);
+    }
+    try {
+      auto [kind, result] = ask_for == Ask::control
+                                ? control_on(connect(), method, given)
+                                : ask(thread_connection(), request(ident_of(object), method, std::move(given),
+                                                                   std::move(keywords)));
+      if (ask_for == Ask::control && method == "create" && kind == "#RETURN")
+        return make_answer(Tell::shared, created(std::as_const(given).items()[0], result));
+      return make_answer(kind, result);
+    } catch (const EndOfFile&) {
+      connections.erase(this);
+      throw Closed(fmt::format(
+          "the manager's server at {} is gone: it has ended or was killed; objects there are lost",
+          options_.address));
+    }
+  }
+  bool wait(PendingAnswer&, Deadline) override { return true; }
+  bool is_broken() const noexcept override { return false; }
+
+ protected:
+  void send_increase(std::uint64_t object) override { count("incref", object); }
+  void send_decrease(std::uint64_t object) override { count("decref", object); }
+  void reopen() override { connections.clear(); }
+
+ private:
+  [[nodiscard]] ByteSocketConnection connect() const {
+    ConnectOptions with = options_.connect;
+    with.authkey = options_.key;
+    return connect_to(options_.address, with);
+  }
+  static std::pair<std::string, Object> control_on(const ByteSocketConnection& connection,
+                                                   std::string_view function, const Object& arguments) {
+    return ask(connection, request(Object(), function, arguments, Object::dict()));
+  }
+  void count(std::string_view function, std::uint64_t object) const {
+    (void)control_on(connect(), function, Object::tuple({ident_of(object)}));
+  }
+
+  const ByteSocketConnection& thread_connection() {
+    const auto found = connections.find(this);
+    if (found != connections.end() && found->second.first.lock().get() == this) return found->second.second;
+    auto connection = connect();
+    const auto [kind, result] = control_on(connection, "accept_connection",
+                                           Object::tuple({fmt::format("polyproc|{}", thread_number())}));
+    if (kind != "#RETURN") throw DecodeError("a manager that accepts no connection", 0);
+    std::erase_if(connections, [](const auto& each) { return each.second.first.expired(); });
+    return connections.insert_or_assign(this, std::pair(weak_from_this(), std::move(connection)))
+        .first->second.second;
+  }
+
+  // (number, typeid, exposed methods), of (ident, exposed methods)
+  static Object created(const Object& type, const Object& result) {
+    if (result.kind() != Kind::tuple || result.size() != 2)
+      throw DecodeError("a manager's answer to create() that is none", 0);
+    return describe(type, result.items()[0], result.items()[1]);
+  }
+  static Object describe(const Object& type, const Object& ident, const Object& exposed) {
+    const auto number = number_of(ident);
+    if (!number) throw DecodeError("an object's name that is none", 0);
+    return Object::tuple({*number, type, exposed});
+  }
+
+  std::shared_ptr<PendingAnswer> make_answer(Tell tell, const Object& value) {
+    auto answer = std::make_shared<PendingAnswer>(shared_from_this());
+    answer->deliver(tell, 0, to_pickle(value), 0);
+    return answer;
+  }
+
+  std::shared_ptr<PendingAnswer> make_answer(const std::string& kind, const Object& result) {
+    if (kind == "#RETURN") return make_answer(Tell::value, result);
+    if (kind == "#ERROR") return make_answer(Tell::exception, result);
+    if (kind == "#PROXY" && result.kind() == Kind::tuple && result.size() == 2) {
+      if (const auto token = token_from(result.items()[1]))
+        return make_answer(Tell::shared, describe(token->typeid_name, token->ident, result.items()[0]));
+    }
+    if ((kind == "#TRACEBACK" || kind == "#UNSERIALIZABLE") && result.kind() == Kind::string)
+      return make_answer(Tell::refusal, result);
+    throw DecodeError(fmt::format("a manager's answer of kind '{}'", kind), 0);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<Link> make_python_link(LinkOptions options, std::unique_ptr<Transport> transport) {
+  return std::make_shared<PythonLink>(std::move(options), std::move(transport));
+}
+
+}  // namespace polyproc::inline v0

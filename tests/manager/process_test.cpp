@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// Managers with servers of their own, and proxies in other processes, under every start method.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <polyproc/channel/connection.hpp>
+#include <polyproc/manager/manager.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include <sys/wait.h>
+
+#include "support/start_methods.hpp"
+
+namespace polyproc::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+struct NoMoney : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Account {
+ public:
+  explicit Account(std::string owner = "nobody", int balance = 0)
+      : owner_(std::move(owner)), balance_(balance) {}
+  virtual ~Account() = default;
+  virtual void deposit(int sum) { balance_ += sum; }
+  int withdraw(int sum) {
+    if (sum > balance_) throw NoMoney(fmt::format("{} has {}", owner_, balance_));
+    return balance_ -= sum;
+  }
+  [[nodiscard]] int balance() const noexcept { return balance_; }
+  [[nodiscard]] const std::string& owner() const { return owner_; }
+
+ private:
+  std::string owner_;
+  int balance_;
+};
+
+std::shared_ptr<Account> the_bank() {
+  static const auto bank = std::make_shared<Account>("bank", 1000);
+  return bank;
+}
+
+const bool kRegistered = [] {
+  Manager::type<Account>("Account")
+      .constructor<std::string, int>()
+      .method("deposit", &Account::deposit)
+      .method("withdraw", &Account::withdraw)
+      .method("balance", &Account::balance)
+      .method("owner", &Account::owner);
+  Manager::type<Account>("bank")
+      .factory(&the_bank)
+      .method("deposit", &Account::deposit)
+      .method("balance", &Account::balance);
+  return true;
+}();
+
+class ManagerProcess : public EachMethod {
+ protected:
+  [[nodiscard]] static ManagerOptions manager_options() { return {.method = GetParam()}; }
+};
+
+void append_from_child(ListProxy<int> list, int from) {
+  for (int i = from; i < from + 100; ++i) list.append(i);
+}
+
+TEST_P(ManagerProcess, ProxiesWorkInChildren) {
+  const Manager manager(manager_options());
+  const auto list = manager.list<int>({-1});
+  std::vector<Process> children;
+  for (int i = 0; i < 3; ++i) children.push_back(started(append_from_child, list, i * 100));
+  for (auto& child : children) expect_done(child);
+  EXPECT_EQ(list.size(), 301u);
+  list.sort();
+  EXPECT_THAT(list.slice(0, 3), ElementsAre(-1, 0, 1));
+}
+
+TEST_P(ManagerProcess, HoldsObjectsOfTheProgramsOwnClasses) {
+  const Manager manager(manager_options());
+  const Proxy account = manager.create("Account", "Sam", 10);
+  account.call<void>("deposit", 5);
+  EXPECT_EQ(account.call<int>("withdraw", 3), 12);
+  EXPECT_EQ(account.call<std::string>("owner"), "Sam");
+  EXPECT_THAT(account.methods(), ElementsAre("deposit", "withdraw", "balance", "owner"));
+  try {
+    (void)account.call<int>("withdraw", 100);
+    FAIL();
+  } catch (const RemoteError& error) {
+    EXPECT_EQ(error.type(), "RuntimeError");
+    EXPECT_THAT(error.message(), HasSubstr("NoMoney: Sam has 12"));
+  }
+  EXPECT_THROW((void)account.call("deposit", "much"), RemoteError);
+  EXPECT_THROW((void)account.call("rob"), RemoteError);
+  const Proxy bank = manager.get("bank");
+  bank.call("deposit", 1);
+  EXPECT_EQ(manager.get("bank"), bank);
+  EXPECT_EQ(manager.get("bank").call<int>("balance"), 1001);
+}
+
+void hold_and_wait(LockProxy lock, QueueProxy<int> queue, Connection<int> ready) {
+  lock.lock();
+  ready.send(1);
+  (void)queue.get();
+}
+
+TEST_P(ManagerProcess, KilledClientsGiveBackWhatTheyHeld) {
+  const Manager manager(manager_options());
+  const std::size_t before = manager.number_of_objects();
+  {
+    const auto lock = manager.lock();
+    const auto queue = manager.queue<int>();
+    auto [ours, theirs] = Pipe<int>();
+    Process child = started(hold_and_wait, lock, queue, theirs);
+    theirs.close();
+    (void)ours.recv();
+    EXPECT_FALSE(lock.try_lock());
+    auto waits = lock.call_async<bool>("acquire");
+    child.kill();
+    child.join();
+    EXPECT_THROW((void)waits.get(), OwnerDied);
+    EXPECT_TRUE(lock.try_lock());
+    queue.put(1);  // the dead one does not take it
+    EXPECT_EQ(queue.get_for(1s), 1);
+  }
+  EXPECT_EQ(manager.number_of_objects(), before) << manager.debug_info();
+}
+
+TEST_P(ManagerProcess, EndsWithItsScope) {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("polyproc-manager-{}", ::getpid());
+  pid_t pid = 0;
+  {
+    ManagerOptions options = manager_options();
+    options.address = Address::unix_path(path.string());
+    const Manager manager(options);
+    pid = *manager.pid();
+    EXPECT_TRUE(std::filesystem::exists(path));
+    EXPECT_EQ(::kill(pid, 0), 0);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_TRUE(active_children().empty());
+}
+
+void own_a_manager(std::string path, Connection<int> ready) {
+  ManagerOptions options;
+  options.address = Address::unix_path(path);
+  const Manager manager(options);
+  ready.send(*manager.pid());
+  wait_for_ever();
+}
+
+TEST_P(ManagerProcess, EndsWithItsOwnerHoweverThatDies) {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("polyproc-owned-{}", ::getpid());
+  auto [ours, theirs] = Pipe<int>();
+  Process owner = started(own_a_manager, path.string(), theirs);
+  theirs.close();
+  const pid_t server = ours.recv();
+  owner.kill();
+  owner.join();
+  EXPECT_THROW((void)ours.recv(), EndOfFile);
+  // Nobody here is told of the server's end: it is no child of this process.
+  const Deadline deadline = Deadline::after(kLong);
+  while (std::filesystem::exists(path) && !deadline.passed()) ::usleep(1000);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_GT(server, 0);
+}
+
+TEST_P(ManagerProcess, KilledServerIsToldToAllClientsAtOnce) {
+  const Manager manager(manager_options());
+  const auto queue = manager.queue<int>();
+  auto waits = queue.call_async<int>("get");
+  EXPECT_FALSE(waits.ready());
+  ::kill(*manager.pid(), SIGKILL);
+  EXPECT_THROW((void)waits.get(), Closed);
+  EXPECT_THROW(queue.put(1), Closed);
+  EXPECT_THROW((void)manager.list(), Closed);
+}
+
+POLYPROC_EACH_METHOD(ManagerProcess);
+
+// A fork of the host's own: the child's calls do not mix with its parent's.
+TEST(ManagerFork, AChildHasAConnectionOfItsOwn) {
+  const Manager manager({.method = StartMethod::fork});
+  const auto list = manager.list<int>();
+  list.append(1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    bool good = true;
+    for (int i = 0; i < 100; ++i) {
+      list.append(2);
+      good &= list[0] == 1;
+    }
+    const auto own = manager.list<int>({3});
+    good &= own[0] == 3;
+    ::_exit(good ? 0 : 1);
+  }
+  for (int i = 0; i < 100; ++i) {
+    list.append(2);
+    ASSERT_EQ(list[0], 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(list.size(), 201u);
+  EXPECT_EQ(manager.number_of_objects(), 1u);
+}
+
+}  // namespace
+}  // namespace polyproc::testing
