@@ -3,7 +3,11 @@
 // control functions have one each. Calls are made when they are started.
 #include "manager/python_link.hpp"
 
+#include <mutex>
+#include <new>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <polyproc/codec/codec.hpp>
@@ -19,9 +23,12 @@ using native::Tell;
 
 class PythonLink;
 
-// Of this thread, by link; given up with the thread.
-thread_local std::unordered_map<const PythonLink*, std::pair<std::weak_ptr<Link>, ByteSocketConnection>>
-    connections;
+// The links that this thread has a connection of; it is given up with the thread.
+struct ThreadLinks {
+  ~ThreadLinks();
+  std::vector<std::weak_ptr<PythonLink>> all;
+};
+thread_local ThreadLinks thread_links;
 
 Object request(Object ident, std::string_view method, Object arguments, Object keywords) {
   return Object::tuple({std::move(ident), method, std::move(arguments), std::move(keywords)});
@@ -61,19 +68,27 @@ class PythonLink final : public Link {
         return make_answer(Tell::shared, created(std::as_const(given).items()[0], result));
       return make_answer(kind, result);
     } catch (const EndOfFile&) {
-      connections.erase(this);
+      forget_thread(thread_number());
       throw Closed(fmt::format(
           "the manager's server at {} is gone: it has ended or was killed; objects there are lost",
           options_.address));
     }
   }
   bool wait(PendingAnswer&, Deadline) override { return true; }
+  void forget_thread(std::uint32_t thread) {
+    const std::lock_guard lock(lock_);
+    connections_.erase(thread);
+  }
   bool is_broken() const noexcept override { return false; }
 
  protected:
   void send_increase(std::uint64_t object) override { count("incref", object); }
   void send_decrease(std::uint64_t object) override { count("decref", object); }
-  void reopen() override { connections.clear(); }
+  // Those of the parent's threads are the parent's.
+  void reopen() override {
+    new (&lock_) std::mutex();
+    connections_.clear();
+  }
 
  private:
   [[nodiscard]] ByteSocketConnection connect() const {
@@ -89,16 +104,27 @@ class PythonLink final : public Link {
     (void)control_on(connect(), function, Object::tuple({ident_of(object)}));
   }
 
-  const ByteSocketConnection& thread_connection() {
-    const auto found = connections.find(this);
-    if (found != connections.end() && found->second.first.lock().get() == this) return found->second.second;
+  ByteSocketConnection thread_connection() {
+    {
+      const std::lock_guard lock(lock_);
+      const auto found = connections_.find(thread_number());
+      if (found != connections_.end()) return found->second;
+    }
     auto connection = connect();
     const auto [kind, result] = control_on(connection, "accept_connection",
                                            Object::tuple({fmt::format("polyproc|{}", thread_number())}));
     if (kind != "#RETURN") throw DecodeError("a manager that accepts no connection", 0);
-    std::erase_if(connections, [](const auto& each) { return each.second.first.expired(); });
-    return connections.insert_or_assign(this, std::pair(weak_from_this(), std::move(connection)))
-        .first->second.second;
+    std::erase_if(thread_links.all, [](const auto& each) { return each.expired(); });
+    thread_links.all.push_back(std::static_pointer_cast<PythonLink>(shared_from_this()));
+    const std::lock_guard lock(lock_);
+    return connections_.insert_or_assign(thread_number(), std::move(connection)).first->second;
+  }
+
+  // A dict's view is pickled as list(its elements).
+  static const Object& without_view(const Object& result) {
+    const bool is_view = result.kind() == Kind::instance && result.callable().kind() == Kind::name &&
+                         result.callable().qualified_name() == "list" && result.arguments().size() == 1;
+    return is_view ? result.arguments().items()[0] : result;
   }
 
   // (number, typeid, exposed methods), of (ident, exposed methods)
@@ -120,7 +146,7 @@ class PythonLink final : public Link {
   }
 
   std::shared_ptr<PendingAnswer> make_answer(const std::string& kind, const Object& result) {
-    if (kind == "#RETURN") return make_answer(Tell::value, result);
+    if (kind == "#RETURN") return make_answer(Tell::value, without_view(result));
     if (kind == "#ERROR") return make_answer(Tell::exception, result);
     if (kind == "#PROXY" && result.kind() == Kind::tuple && result.size() == 2) {
       if (const auto token = token_from(result.items()[1]))
@@ -130,7 +156,15 @@ class PythonLink final : public Link {
       return make_answer(Tell::refusal, result);
     throw DecodeError(fmt::format("a manager's answer of kind '{}'", kind), 0);
   }
+
+  std::mutex lock_;
+  std::unordered_map<std::uint32_t, ByteSocketConnection> connections_;  // by thread
 };
+
+ThreadLinks::~ThreadLinks() {
+  for (const auto& each : all)
+    if (const auto link = each.lock()) link->forget_thread(thread_number());
+}
 
 }  // namespace
 

@@ -30,7 +30,9 @@ int minor_version(const std::string& program) {
 std::vector<Cpython> installed_cpythons() {
   std::vector<fs::path> folders;
   std::istringstream path(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
-  for (std::string folder; std::getline(path, folder, ':');) folders.emplace_back(folder);
+  // Shims are slow, and lead to programs that are found below.
+  for (std::string folder; std::getline(path, folder, ':');)
+    if (!folder.ends_with("/shims")) folders.emplace_back(folder);
   std::error_code ignored;
   if (const char* home = std::getenv("HOME")) {
     for (const auto& entry : fs::directory_iterator(fs::path(home) / ".pyenv/versions", ignored))

@@ -116,7 +116,7 @@ class ListProxy : public Proxy {
   void insert(std::int64_t index, const T& item) const { (void)call("insert", index, item); }
   T pop(std::int64_t index = -1) const { return call<T>("pop", index); }
   void remove(const T& item) const { (void)call("remove", item); }
-  void clear() const { (void)call("clear"); }
+  void clear() const { erase_slice({}, {}); }  // CPython's own lists have no clear() before 3.14
   void reverse() const { (void)call("reverse"); }
   void sort(bool reverse = false) const {
     (void)call_by_name("sort", Object::tuple(), Object::dict({{"reverse", reverse}}));
@@ -146,7 +146,7 @@ class ListProxy : public Proxy {
     (void)call("__delitem__", detail::make_slice(start, stop, step));
   }
   // All of it.
-  [[nodiscard]] std::vector<T> values() const { return call<std::vector<T>>("copy"); }
+  [[nodiscard]] std::vector<T> values() const { return call<std::vector<T>>("#GETVALUE"); }
   [[nodiscard]] auto begin() const { return typename detail::Snapshot<T>::Iterator(slice({}, {})); }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 };
@@ -230,7 +230,7 @@ class SetProxy : public Proxy {
   [[nodiscard]] std::size_t size() const { return call<std::size_t>("__len__"); }
   [[nodiscard]] bool empty() const { return size() == 0; }
   // In the order of their insertion.
-  [[nodiscard]] std::vector<T> values() const { return call<detail::Elements<T>>("copy").all; }
+  [[nodiscard]] std::vector<T> values() const { return call<detail::Elements<T>>("#GETVALUE").all; }
   [[nodiscard]] auto begin() const { return typename detail::Snapshot<T>::Iterator(values()); }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 };
