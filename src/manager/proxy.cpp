@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <polyproc/manager/proxy.hpp>
+#include <polyproc/manager/proxies.hpp>
 
 #include <ostream>
 

@@ -115,6 +115,23 @@ ManagerServer::ManagerServer(const Address& address, const AuthKey& authkey, Ser
 ManagerServer::~ManagerServer() = default;
 
 const Address& ManagerServer::address() const noexcept { return state_->address; }
+void ManagerServer::share(const std::string& name, std::string_view type) {
+  const SharedType* of = state_->objects.find_type(type);
+  if (of == nullptr || !of->make)
+    throw InvalidArgument(fmt::format("sharing '{}': the server has no type '{}'", name, type));
+  std::shared_ptr<SharedObject> object;
+  try {
+    object = of->make(Arguments(type, Object::tuple(), {}), state_->objects);
+  } catch (const PythonError& error) {
+    throw InvalidArgument(fmt::format("sharing '{}': {}", name, describe(error.exception())));
+  }
+  state_->objects.add_type({name, of->exposed,
+                            [object](const Arguments& arguments, ObjectTable&) {
+                              (void)arguments.bind({});
+                              return object;
+                            },
+                            "AutoProxy"});
+}
 void ManagerServer::shut_down_with(int descriptor, std::string_view reason) {
   auto& end = *state_->ends.emplace_back(std::make_unique<State::End>(*state_, descriptor, reason));
   state_->loop.add(descriptor, EPOLLIN, end);

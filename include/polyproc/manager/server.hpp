@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <polyproc/net/listener.hpp>
@@ -42,6 +43,9 @@ class POLYPROC_API ManagerServer {
 
   // Where clients find it: with the port that it was given.
   [[nodiscard]] const Address& address() const noexcept;
+  // An object of a type that the server has, which all clients get by this name, and which stays while the server does. Before
+  // it serves. Throws InvalidArgument for a type that there is not, or whose objects need arguments, and a name that is taken.
+  void share(const std::string& name, std::string_view type);
   // Ends when the descriptor, which stays the caller's, becomes readable. Before it serves.
   void shut_down_with(int descriptor, std::string_view reason);
   // In this thread, until shutdown() or until a client asks for its end. What still waits then is told why.

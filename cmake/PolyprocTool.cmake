@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# The command-line tool, polyproc.
+find_package(CLI11 REQUIRED)
+add_executable(polyproc_tool ${PROJECT_SOURCE_DIR}/tools/polyproc.cpp)
+set_target_properties(polyproc_tool PROPERTIES OUTPUT_NAME polyproc CXX_EXTENSIONS OFF
+                                               RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+target_link_libraries(polyproc_tool PRIVATE polyproc::manager CLI11::CLI11)
+polyproc_warnings(polyproc_tool)
+if(POLYPROC_INSTALL)
+  install(TARGETS polyproc_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
