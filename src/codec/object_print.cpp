@@ -172,12 +172,19 @@ Brackets brackets_of(Kind kind) noexcept {
   }
 }
 
+constexpr std::size_t kUnlimited = static_cast<std::size_t>(-1);
+constexpr std::size_t kLongInteger = 4096;  // bytes: beyond them making the digits takes long
+
 class Printer {
  public:
+  explicit Printer(std::size_t longest) noexcept : longest_(longest) {}
   std::string print(const Object& object) {
     begin(object);
-    while (!frames_.empty()) step();
-    return std::move(out_);
+    while (!frames_.empty() && out_.size() <= longest_) step();
+    if (out_.size() <= longest_) return std::move(out_);
+    out_.resize(longest_);
+    while (!out_.empty() && (static_cast<unsigned char>(out_.back()) & 0x80) != 0) out_.pop_back();
+    return std::move(out_) + "...";
   }
 
  private:
@@ -189,6 +196,12 @@ class Printer {
   };
 
   void begin(const Object& object) {
+    if (longest_ != kUnlimited && object.kind() == Kind::integer && big_integer(object) != nullptr) {
+      if (const std::size_t size = object.as_integer().to_bytes().size(); size > kLongInteger) {
+        out_ += fmt::format("<int of {} bytes>", size);
+        return;
+      }
+    }
     if (object.kind() == Kind::instance || (!is_link(object.kind()) && !is_set(object.kind())))
       return append_leaf(out_, object);
     const Brackets brackets = brackets_of(object.kind());
@@ -238,6 +251,7 @@ class Printer {
     begin(entry.key);
   }
 
+  std::size_t longest_;
   std::string out_;
   std::vector<Frame> frames_;
   std::unordered_set<const Node*> open_;  // those that may contain themselves
@@ -246,7 +260,8 @@ class Printer {
 }  // namespace
 }  // namespace detail
 
-std::string Object::repr() const { return detail::Printer().print(*this); }
+std::string Object::repr() const { return detail::Printer(detail::kUnlimited).print(*this); }
+std::string Object::repr(std::size_t longest) const { return detail::Printer(longest).print(*this); }
 std::ostream& operator<<(std::ostream& out, const Object& value) { return out << value.repr(); }
 
 }  // namespace polyproc::inline v0

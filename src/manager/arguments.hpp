@@ -47,6 +47,9 @@ class Arguments {
 [[nodiscard]] std::int64_t index_from(const Object& value);
 // Seconds, or None for ever.
 [[nodiscard]] Deadline deadline_from(const Object& timeout);
+// How much a value's text may take, however large it is by sharing; and in messages.
+inline constexpr std::size_t kLongestText = std::size_t{4} << 20;
+inline constexpr std::size_t kLongestName = 200;
 // What a request of few bytes may ask to be made.
 inline constexpr std::uint64_t kMostElements = std::uint64_t{1} << 26;
 // The elements of a list, tuple, set, dict (its keys), string, bytes, range or array.array.

@@ -35,12 +35,12 @@ void rethrow_as_python_error() {
 
 std::string describe(const Object& exception) {
   if (exception.kind() != Kind::instance || exception.callable().kind() != Kind::name)
-    return exception.repr();
+    return exception.repr(kLongestName);
   std::string text(exception.callable().qualified_name());
   const auto arguments = exception.arguments().items();
   for (std::size_t i = 0; i < arguments.size(); ++i)
-    text += (i == 0 ? ": " : ", ") +
-            (arguments[i].kind() == Kind::string ? arguments[i].as_string() : arguments[i].repr());
+    text += (i == 0 ? ": " : ", ") + (arguments[i].kind() == Kind::string ? arguments[i].as_string()
+                                                                          : arguments[i].repr(kLongestName));
   return text;
 }
 
@@ -70,7 +70,8 @@ Object Peer::create(const Arguments& arguments, std::uint64_t& number) {
     throw PythonError("TypeError", "create() takes the name of a type first");
   const SharedType* type = context_.objects.find_type(given[0].as_utf8());
   if (type == nullptr || !type->make)
-    throw PythonError("KeyError", fmt::format("this server makes no objects of type {}", given[0].repr()));
+    throw PythonError("KeyError",
+                      fmt::format("this server makes no objects of type {}", given[0].repr(kLongestName)));
   try {
     auto object = type->make(arguments.without_first(type->name), context_.objects);
     number = context_.objects.add(*type, std::move(object));
@@ -84,7 +85,8 @@ const ObjectTable::Entry& Peer::entry_of(const Object& ident) const {
   const auto number = number_of(ident);
   const ObjectTable::Entry* entry = number ? context_.objects.find(*number) : nullptr;
   if (entry == nullptr)
-    throw PythonError("KeyError", fmt::format("there is no shared object {} (any more)", ident.repr()));
+    throw PythonError("KeyError",
+                      fmt::format("there is no shared object {} (any more)", ident.repr(kLongestName)));
   return *entry;
 }
 

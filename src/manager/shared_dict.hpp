@@ -29,7 +29,7 @@ class SharedDict : public WithMethods<SharedDict> {
   static const Methods<SharedDict>& methods();
 
   [[nodiscard]] Object value() const override { return copied(); }
-  [[nodiscard]] std::string repr() const override { return dict_.repr(); }
+  [[nodiscard]] std::string repr() const override { return dict_.repr(kLongestText); }
 
  private:
   std::optional<Answer> get_item(Call& call);

@@ -109,7 +109,7 @@ std::optional<Answer> SharedList::index(Call& call) {
   const Slice slice = *slice_from(range, items_.size());
   for (std::size_t i = 0; i < slice.length; ++i)
     if (matches(items_[slice[i]], given[0])) return Object(slice[i]);
-  throw PythonError("ValueError", given[0].repr() + " is not in list");
+  throw PythonError("ValueError", given[0].repr(kLongestName) + " is not in list");
 }
 
 std::optional<Answer> SharedList::reverse(Call& call) {

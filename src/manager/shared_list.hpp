@@ -15,7 +15,7 @@ class SharedList : public WithMethods<SharedList> {
   static const Methods<SharedList>& methods();
 
   [[nodiscard]] Object value() const override { return Object::list(items_); }
-  [[nodiscard]] std::string repr() const override { return value().repr(); }
+  [[nodiscard]] std::string repr() const override { return value().repr(kLongestText); }
 
  private:
   std::optional<Answer> append(Call& call);

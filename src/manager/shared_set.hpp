@@ -15,7 +15,7 @@ class SharedSet : public WithMethods<SharedSet> {
   static const Methods<SharedSet>& methods();
 
   [[nodiscard]] Object value() const override { return Object::set(elements()); }
-  [[nodiscard]] std::string repr() const override { return set_.repr(); }
+  [[nodiscard]] std::string repr() const override { return set_.repr(kLongestText); }
 
  private:
   enum class Operation : std::uint8_t { both, either, without, one_alone };

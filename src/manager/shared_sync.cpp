@@ -169,7 +169,8 @@ std::optional<Answer> SharedBarrier::get_attribute(Call& call) {
   if (name == Object("parties")) return Object(parties_);
   if (name == Object("n_waiting")) return Object(waiters_.size());
   if (name == Object("broken")) return Object(broken_);
-  throw PythonError("AttributeError", fmt::format("'Barrier' object has no attribute {}", name.repr()));
+  throw PythonError("AttributeError",
+                    fmt::format("'Barrier' object has no attribute {}", name.repr(kLongestName)));
 }
 
 }  // namespace polyproc::inline v0

@@ -19,7 +19,7 @@ SharedValue::SharedValue(const Arguments& arguments) {
 }
 
 std::string SharedValue::repr() const {
-  return fmt::format("Value({}, {})", typecode_.repr(), value_.repr());
+  return fmt::format("Value({}, {})", typecode_.repr(kLongestName), value_.repr(kLongestText));
 }
 
 std::optional<Answer> SharedValue::get(Call& call) {
@@ -47,7 +47,7 @@ SharedArray::SharedArray(const Arguments& arguments) {
 }
 
 std::string SharedArray::repr() const {
-  return fmt::format("array('{}', {})", array_.typecode, Object::list(array_.items).repr());
+  return fmt::format("array('{}', {})", array_.typecode, Object::list(array_.items).repr(kLongestText));
 }
 
 std::optional<Answer> SharedArray::length(Call& call) {
@@ -93,7 +93,7 @@ std::string SharedNamespace::repr() const {
   std::vector<std::string> parts;
   for (const auto& [name, value] : attributes_.entries())
     if (!name.as_utf8().starts_with('_'))
-      parts.push_back(fmt::format("{}={}", name.as_string(), value.repr()));
+      parts.push_back(fmt::format("{}={}", name.as_string(), value.repr(kLongestText)));
   std::sort(parts.begin(), parts.end());
   return fmt::format("Namespace({})", fmt::join(parts, ", "));
 }
@@ -101,7 +101,8 @@ std::string SharedNamespace::repr() const {
 namespace {
 
 [[noreturn]] void throw_no_attribute(const Object& name) {
-  throw PythonError("AttributeError", fmt::format("'Namespace' object has no attribute {}", name.repr()));
+  throw PythonError("AttributeError",
+                    fmt::format("'Namespace' object has no attribute {}", name.repr(kLongestName)));
 }
 
 const Object& checked_name(const Object& name) {

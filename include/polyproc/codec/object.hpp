@@ -183,6 +183,8 @@ class POLYPROC_API Object {
   [[nodiscard]] std::size_t hash() const;
   // As Python's repr.
   [[nodiscard]] std::string repr() const;
+  // The same in bounded time: what comes after so many bytes is "...", and a very long int is named by its size.
+  [[nodiscard]] std::string repr(std::size_t longest) const;
   friend POLYPROC_API std::ostream& operator<<(std::ostream& out, const Object& value);
 
  private:
