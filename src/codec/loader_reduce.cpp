@@ -38,7 +38,9 @@ double to_double(const Object& object) {
 
 void Loader::push_constructor(std::string_view module, std::string_view name) {
   if (module == "__builtin__") module = "builtins";  // in Python 2
-  const Object named = keeps_classes_ ? Object::name(module, name) : Object();
+  if (valid_prefix(module) != module.size() || valid_prefix(name) != name.size())
+    fail("the name of a class is no UTF-8");
+  const Object named = keeps_classes_ ? make_name(std::string(module), std::string(name)) : Object();
   for (const Name& known : kNames) {
     if (known.module == module && known.name == name) return stack_.push_back({named, known.constructor});
   }

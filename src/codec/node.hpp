@@ -147,6 +147,7 @@ inline bool is_link(Kind kind) noexcept { return has_items(kind) || kind == Kind
 
 // A string that is UTF-8 already.
 [[nodiscard]] Object make_string(std::string utf8);
+[[nodiscard]] Object make_name(std::string module, std::string name);
 // Bytes as they are, of a string, bytes or bytearray.
 [[nodiscard]] Object make_text(Kind kind, std::string text);
 

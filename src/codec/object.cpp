@@ -62,6 +62,9 @@ namespace detail {
 Object make_text(Kind kind, std::string text) {
   return ObjectAccess::make(new TextNode(kind, std::move(text)));
 }
+Object make_name(std::string module, std::string name) {
+  return ObjectAccess::make(new NameNode(std::move(module), std::move(name)));
+}
 Object make_string(std::string utf8) { return make_text(Kind::string, std::move(utf8)); }
 
 Object make_instance(std::uint8_t how, Object callable, Object arguments, Object keywords) {
@@ -98,8 +101,13 @@ Object::Object(const Integer& value) {
 }
 
 Object::Object(std::complex<double> value) : Object(ObjectAccess::make(new detail::ComplexNode(value))) {}
-Object::Object(std::string_view text)
-    : Object(detail::make_string(detail::needs_no_escape(text) ? std::string(text) : detail::escape(text))) {}
+namespace {
+std::string utf8_of(std::string_view text) {
+  return detail::needs_no_escape(text) ? std::string(text) : detail::escape(text);
+}
+}  // namespace
+
+Object::Object(std::string_view text) : Object(detail::make_string(utf8_of(text))) {}
 
 Object Object::bytes(std::span<const std::byte> value) {
   return detail::make_text(Kind::bytes, to_text(value));
@@ -118,7 +126,7 @@ Object Object::dict(std::vector<std::pair<Object, Object>> items) {
 }
 
 Object Object::name(std::string_view module, std::string_view qualified_name) {
-  return ObjectAccess::make(new detail::NameNode(std::string(module), std::string(qualified_name)));
+  return detail::make_name(utf8_of(module), utf8_of(qualified_name));
 }
 Object Object::instance(const Object& callable, const Object& arguments) {
   require(callable, "a name", Kind::name);

@@ -54,6 +54,13 @@ TEST(Instance, NamesOfAnyTextStayNames) {
   EXPECT_NE(Object::name("a.b", "c"), Object::name("a", "b.c"));
 }
 
+TEST(Instance, NamesThatAreNoTextAreRefused) {
+  EXPECT_THROW((void)read("c\xff\nx\n."), DecodeError);
+  EXPECT_THROW((void)read("cx\n\xc3\n."), DecodeError);
+  const Object bytes = Object::name("\xff", "x");
+  EXPECT_EQ(read(text_of(to_pickle(bytes))), bytes);
+}
+
 TEST(Instance, KeepsWhatItIsFilledWith) {
   // Stack(1, key=value), state {'a': itself}
   const Object value = read("cm\nC\n)\x81q\0(K\1K\2eK\3a(K\4K\5K\6K\7uK\x08K\x09s}X\1\0\0\0ah\0sb."s);
