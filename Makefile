@@ -36,12 +36,10 @@ soak:  ## run the long tests, in release
 	@scripts/build release tests
 	@scripts/run-tests soak
 
-fuzz:  ## feed damaged input to the decoder for a minute (FUZZ_RUNS=... for so many inputs)
+fuzz:  ## feed damaged input to decoder, handshake and server for a minute (FUZZ_RUNS=... for so many inputs each)
 	@scripts/install-deps build test check
 	@scripts/build fuzz fuzzers
-	@mkdir -p build/fuzz/corpus
-	@ASAN_OPTIONS=detect_stack_use_after_return=0 build/fuzz/fuzz_pickle -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-	  $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=60) build/fuzz/corpus tests/fuzz/corpus
+	@scripts/fuzz $(FUZZ_RUNS)
 
 bench:  ## measure polyproc beside its peers; writes build/bench.json
 	@scripts/install-deps build test bench

@@ -19,11 +19,11 @@ ObjectReference::~ObjectReference() {
   table_.decrease(number_);
 }
 
-// Numbers begin where those of another server are not likely to be, so that a proxy of another one is not taken for ours.
-ObjectTable::ObjectTable() {
-  const auto start = random_bytes(sizeof next_);
-  std::memcpy(&next_, start.data(), sizeof next_);
-  next_ >>= 2;
+std::uint64_t ObjectTable::random_start() {
+  const auto bytes = random_bytes(sizeof(std::uint64_t));
+  std::uint64_t start = 0;
+  std::memcpy(&start, bytes.data(), sizeof start);
+  return start >> 2;
 }
 
 // What objects hold of each other is given back while the table is there.

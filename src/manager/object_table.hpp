@@ -53,7 +53,8 @@ class ObjectTable {
     std::uint64_t references;
   };
 
-  ObjectTable();
+  // `first`: the first object's number.
+  explicit ObjectTable(std::uint64_t first = random_start()) noexcept : next_(first) {}
   ObjectTable(const ObjectTable&) = delete;
   ObjectTable& operator=(const ObjectTable&) = delete;
   ~ObjectTable();
@@ -83,6 +84,8 @@ class ObjectTable {
 
  private:
   friend class ObjectReference;
+  // Where the numbers of another server are not likely to be, so that a proxy of another one is not taken for ours.
+  [[nodiscard]] static std::uint64_t random_start();
   std::map<std::string, SharedType, std::less<>> types_;
   std::unordered_map<std::uint64_t, Entry> entries_;
   std::unordered_map<const SharedObject*, std::uint64_t> numbers_;

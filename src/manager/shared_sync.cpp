@@ -143,7 +143,7 @@ std::optional<Answer> SharedBarrier::wait(Call& call) {
   WaitingCall& waiting = call.keep();
   waiting.wait_in(
       waiters_, [] { return std::optional<Object>(); }, until,
-      [this, break_it, &waiting]() -> std::optional<Object> {
+      [break_it, &waiting]() -> std::optional<Object> {
         waiting.leave();
         return break_it();
       });
