@@ -6,6 +6,7 @@
 # cpython_peer.py queue_of string|struct|doubles [size=100] [bound=0]      cpython_peer.py waiting [queues=1000]
 # cpython_peer.py round_trip free|2_cores|1_core      cpython_peer.py pair
 # cpython_peer.py codec int|string|struct|floats|dict   cpython_peer.py pipe throughput|round_trip [size=8]
+# cpython_peer.py manager get|set|append|queue|create|median|p99 [clients=1] [tcp=0]
 # cpython_peer.py increment [processes=1]             cpython_peer.py start fork|spawn
 import array
 import dataclasses
@@ -19,6 +20,7 @@ import signal
 import statistics
 import sys
 import time
+from multiprocessing.managers import SyncManager
 
 LIMIT_SECONDS = 35
 FORK = multiprocessing.get_context("fork")
@@ -300,6 +302,45 @@ def pipe(arguments, seconds):
     return value, "us"
 
 
+# ---- managers
+
+
+def manager_client(address, what, seconds, results):
+    manager = SyncManager(address, b"a key")
+    manager.connect()
+    table, items, channel = manager.dict(key=1), manager.list(), manager.Queue()
+
+    def put_and_get():
+        channel.put(1)
+        channel.get()
+
+    call = {"set": lambda: table.__setitem__("key", 1), "append": lambda: items.append(1), "queue": put_and_get,
+            "create": manager.dict}.get(what, lambda: table["key"])
+    for _ in range(20):
+        call()
+    samples, begin = [], now()
+    while now() - begin < seconds:
+        asked = time.perf_counter_ns()
+        call()
+        samples.append(time.perf_counter_ns() - asked)
+    results.put(samples)
+
+
+def manager(arguments, seconds):
+    what, clients = arguments["what"], int(arguments.get("clients", 1))
+    address = ("127.0.0.1", 0) if int(arguments.get("tcp", 0)) else None
+    server = SyncManager(address, b"a key", ctx=FORK)
+    server.start()
+    results = FORK.SimpleQueue()
+    children = [start(manager_client, server.address, what, seconds, results) for _ in range(clients)]
+    samples = sorted(sample for _ in children for sample in results.get())
+    join_all(children)
+    server.shutdown()
+    if what in ("median", "p99"):
+        return samples[len(samples) * (50 if what == "median" else 99) // 100] / 1000, "us"
+    return len(samples) / seconds, "call/s"
+
+
 # ---- locks
 
 
@@ -385,7 +426,8 @@ def codec(arguments, seconds):
     return (now() - begin) / count * 1e9, "ns"
 
 
-WORK = {"codec": codec, "queue": queue, "queue_of": queue_of, "waiting": waiting, "pipe": pipe, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate}
+WORK = {"codec": codec, "queue": queue, "queue_of": queue_of, "waiting": waiting, "pipe": pipe, "round_trip": round_trip, "pair": pair, "increment": increment, "start": start_rate,
+        "manager": manager}
 
 
 def main():

@@ -95,6 +95,32 @@ def pipe_rows():
             yield Row(f"pipe_{what}", size, unit, ["pipes", "polyproc", *words], peers, Goal(ratio=ratio, peer=SOCKET))
 
 
+MANAGER, SERVER = "CPython manager", "bare epoll server"
+
+
+def manager_rows():
+    # Shared memory is the road to more than a socket gives; over sockets, the bare server is the measure.
+    for tcp, kind in ((0, ""), (1, "_tcp")):
+        for what, clients in (("get", 1), ("get", 4), ("set", 1), ("append", 1), ("queue", 1), ("create", 1)):
+            words = [what, f"clients={clients}", f"tcp={tcp}"]
+            peers = {MANAGER: cpython("manager", *words)}
+            goal = Goal(ratio=1, peer=MANAGER)
+            if what == "get":
+                peers[SERVER] = ["manager", "socket", *words]
+                goal = Goal(ratio=0.7, peer=SERVER, more={MANAGER: 1})
+            yield Row(f"manager_{what}{kind}{'_4_clients' if clients == 4 else ''}", 0, "call/s",
+                      ["manager", "polyproc", *words], peers, goal)
+    for what in ("median", "p99"):
+        peers = {MANAGER: cpython("manager", what, "clients=1", "tcp=0"), SERVER: ["manager", "socket", what]}
+        yield Row(f"manager_get_{what}", 0, "us", ["manager", "polyproc", what], peers, Goal())
+    for what in ("pipelined", "batched"):
+        peers = {MANAGER: cpython("manager", "get", "clients=1", "tcp=0")}
+        yield Row(f"manager_get_{what}", 0, "call/s", ["manager", "polyproc", what], peers, Goal(ratio=30, peer=MANAGER))
+    yield Row("manager_get_beside_1000_idle", 0, "call/s", ["manager", "polyproc", "get", "idle=1000"],
+              {MANAGER: cpython("manager", "get", "clients=1", "tcp=0")}, Goal(ratio=1, peer=MANAGER))
+    yield Row("manager_idle_client", 0, "KiB", ["manager", "memory", "idle"], {}, Goal(limit=16))
+
+
 def lock_rows():
     for processes, ratio in ((1, 10), (2, 5)):
         words = ["increment", f"processes={processes}"]
@@ -133,4 +159,4 @@ def codec_rows():
 
 
 def all_rows():
-    return [*codec_rows(), *queue_rows(), *typed_queue_rows(), *round_trip_rows(), *wait_rows(), *pipe_rows(), *lock_rows(), *process_rows(), *memory_rows()]
+    return [*codec_rows(), *queue_rows(), *typed_queue_rows(), *round_trip_rows(), *wait_rows(), *pipe_rows(), *manager_rows(), *lock_rows(), *process_rows(), *memory_rows()]
