@@ -91,6 +91,10 @@ def pipe_rows():
         for size in sizes:
             words = [what, f"size={size}"]
             peers = {SOCKET: ["pipes", "socket", *words], CPYTHON: cpython("pipe", *words)}
+            if what == "throughput":
+                peers[BOOST] = ["queue_throughput", "boost", f"size={size}", "producers=1", "consumers=1", f"bound={BOUND[size]}"]
+            elif size == 8:
+                peers[BOOST] = ["round_trip", "boost", "free"]
             ratio = 3 if size == 1048576 else 0.8 if size <= 1024 else None
             yield Row(f"pipe_{what}", size, unit, ["pipes", "polyproc", *words], peers, Goal(ratio=ratio, peer=SOCKET))
 

@@ -98,7 +98,8 @@ if(POLYPROC_BUILD_FUZZ)
   set(_fuzzed_wire frame handshake digest random authkey)
   list(TRANSFORM _fuzzed_wire REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/net/\\1.cpp")
   list(APPEND _fuzzed_wire ${PROJECT_SOURCE_DIR}/src/os/error.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
-  file(GLOB _fuzzed_request CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/manager/shared_*.cpp)
+  file(GLOB _fuzzed_request CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/manager/*_object.cpp
+       ${PROJECT_SOURCE_DIR}/src/manager/*_objects.cpp)
   set(_fuzzed_manager arguments builtin_types call event_loop native_peer object_table order peer proxy_values python_array
                       python_error python_peer slice)
   list(TRANSFORM _fuzzed_manager REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/manager/\\1.cpp")

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-#include "manager/shared_dict.hpp"
-#include "manager/shared_list.hpp"
-#include "manager/shared_lock.hpp"
-#include "manager/shared_queue.hpp"
-#include "manager/shared_set.hpp"
-#include "manager/shared_sync.hpp"
-#include "manager/shared_value.hpp"
+#include "manager/dict_object.hpp"
+#include "manager/list_object.hpp"
+#include "manager/lock_objects.hpp"
+#include "manager/queue_object.hpp"
+#include "manager/set_object.hpp"
+#include "manager/sync_objects.hpp"
+#include "manager/value_objects.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -33,53 +33,53 @@ std::shared_ptr<SharedObject> make_from_arguments(const Arguments& arguments, Ob
   return std::make_shared<T>(arguments);
 }
 
-template <SharedLock::Form F>
+template <LockObject::Form F>
 std::shared_ptr<SharedObject> make_lock(const Arguments& arguments, ObjectTable&) {
   (void)arguments.bind({});
-  return std::make_shared<SharedLock>(F);
+  return std::make_shared<LockObject>(F);
 }
 
-template <SharedSemaphore::Form F>
+template <SemaphoreObject::Form F>
 std::shared_ptr<SharedObject> make_semaphore(const Arguments& arguments, ObjectTable&) {
-  return std::make_shared<SharedSemaphore>(F, arguments);
+  return std::make_shared<SemaphoreObject>(F, arguments);
 }
 
 std::shared_ptr<SharedObject> make_event(const Arguments& arguments, ObjectTable&) {
   (void)arguments.bind({});
-  return std::make_shared<SharedEvent>();
+  return std::make_shared<EventObject>();
 }
 
 // Condition(lock=None): a Lock or RLock of this server, or an RLock of its own.
 std::shared_ptr<SharedObject> make_condition(const Arguments& arguments, ObjectTable& objects) {
   const auto given = arguments.bind({{"lock", Object()}});
   if (given[0].is_none())
-    return std::make_shared<SharedCondition>(std::make_shared<SharedLock>(SharedLock::Form::recursive));
-  auto lock = std::dynamic_pointer_cast<SharedLock>(objects.resolve(given[0]));
+    return std::make_shared<ConditionObject>(std::make_shared<LockObject>(LockObject::Form::recursive));
+  auto lock = std::dynamic_pointer_cast<LockObject>(objects.resolve(given[0]));
   if (!lock) throw PythonError("TypeError", "Condition() takes a Lock or RLock of the same manager");
-  return std::make_shared<SharedCondition>(std::move(lock));
+  return std::make_shared<ConditionObject>(std::move(lock));
 }
 
 }  // namespace
 
 void add_builtin_types(ObjectTable& objects) {
-  add<SharedList>(objects, "list", "ListProxy", make_from_arguments<SharedList>);
-  add<SharedDict>(objects, "dict", "DictProxy", make_from_arguments<SharedDict>);
-  add<SharedSet>(objects, "set", "SetProxy", make_from_arguments<SharedSet>);
-  add<SharedValue>(objects, "Value", "ValueProxy", make_from_arguments<SharedValue>);
-  add<SharedArray>(objects, "Array", "ArrayProxy", make_from_arguments<SharedArray>);
-  add<SharedNamespace>(objects, "Namespace", "NamespaceProxy", make_from_arguments<SharedNamespace>);
-  add<SharedQueue>(objects, "Queue", "AutoProxy", make_from_arguments<SharedQueue>);
-  add<SharedQueue>(objects, "JoinableQueue", "AutoProxy", make_from_arguments<SharedQueue>);
-  add<SharedEvent>(objects, "Event", "EventProxy", make_event);
-  add<SharedLock>(objects, "Lock", "AcquirerProxy", make_lock<SharedLock::Form::plain>);
-  add<SharedLock>(objects, "RLock", "AcquirerProxy", make_lock<SharedLock::Form::recursive>);
-  add<SharedSemaphore>(objects, "Semaphore", "AcquirerProxy",
-                       make_semaphore<SharedSemaphore::Form::unbounded>);
-  add<SharedSemaphore>(objects, "BoundedSemaphore", "AcquirerProxy",
-                       make_semaphore<SharedSemaphore::Form::bounded>);
-  add<SharedCondition>(objects, "Condition", "ConditionProxy", make_condition);
-  add<SharedBarrier>(objects, "Barrier", "BarrierProxy", make_from_arguments<SharedBarrier>);
-  add<SharedIterator>(objects, "Iterator", "IteratorProxy", {});
+  add<ListObject>(objects, "list", "ListProxy", make_from_arguments<ListObject>);
+  add<DictObject>(objects, "dict", "DictProxy", make_from_arguments<DictObject>);
+  add<SetObject>(objects, "set", "SetProxy", make_from_arguments<SetObject>);
+  add<ValueObject>(objects, "Value", "ValueProxy", make_from_arguments<ValueObject>);
+  add<ArrayObject>(objects, "Array", "ArrayProxy", make_from_arguments<ArrayObject>);
+  add<NamespaceObject>(objects, "Namespace", "NamespaceProxy", make_from_arguments<NamespaceObject>);
+  add<QueueObject>(objects, "Queue", "AutoProxy", make_from_arguments<QueueObject>);
+  add<QueueObject>(objects, "JoinableQueue", "AutoProxy", make_from_arguments<QueueObject>);
+  add<EventObject>(objects, "Event", "EventProxy", make_event);
+  add<LockObject>(objects, "Lock", "AcquirerProxy", make_lock<LockObject::Form::plain>);
+  add<LockObject>(objects, "RLock", "AcquirerProxy", make_lock<LockObject::Form::recursive>);
+  add<SemaphoreObject>(objects, "Semaphore", "AcquirerProxy",
+                       make_semaphore<SemaphoreObject::Form::unbounded>);
+  add<SemaphoreObject>(objects, "BoundedSemaphore", "AcquirerProxy",
+                       make_semaphore<SemaphoreObject::Form::bounded>);
+  add<ConditionObject>(objects, "Condition", "ConditionProxy", make_condition);
+  add<BarrierObject>(objects, "Barrier", "BarrierProxy", make_from_arguments<BarrierObject>);
+  add<IteratorObject>(objects, "Iterator", "IteratorProxy", {});
 }
 
 }  // namespace polyproc::inline v0

@@ -12,9 +12,9 @@ namespace polyproc::inline v0 {
 LockHolder::~LockHolder() = default;
 
 // A waiting call holds the object that its list is in.
-WaitList::~WaitList() { assert(calls_.empty()); }
+CallList::~CallList() { assert(calls_.empty()); }
 
-bool WaitList::wake() {
+bool CallList::wake() {
   bool any = false;
   while (!calls_.empty() && calls_.front()->try_again()) any = true;
   return any;
@@ -36,7 +36,7 @@ void WaitingCall::leave() noexcept {
   timer_.reset();
 }
 
-void WaitingCall::wait_in(WaitList& list, Attempt attempt, Deadline until, Attempt late) {
+void WaitingCall::wait_in(CallList& list, Attempt attempt, Deadline until, Attempt late) {
   leave();
   list_ = &list;
   place_ = list.calls_.insert(list.calls_.end(), this);
@@ -121,7 +121,7 @@ void ClientEnd::fail_all(const Object& exception) {
     if (const auto found = waiting_.find(number); found != waiting_.end()) found->second->fail(exception);
 }
 
-std::optional<Object> Call::attempt_or_wait(WaitList& list, const WaitingCall::Attempt& attempt,
+std::optional<Object> Call::attempt_or_wait(CallList& list, const WaitingCall::Attempt& attempt,
                                             Deadline until, const WaitingCall::Attempt& late) const {
   // Who came earlier goes first.
   if (list.empty())

@@ -32,12 +32,12 @@ struct Caller {
 };
 
 // In the order of their arrival.
-class WaitList {
+class CallList {
  public:
-  WaitList() = default;
-  WaitList(const WaitList&) = delete;
-  WaitList& operator=(const WaitList&) = delete;
-  ~WaitList();
+  CallList() = default;
+  CallList(const CallList&) = delete;
+  CallList& operator=(const CallList&) = delete;
+  ~CallList();
 
   // Lets the first ones go on, until there is one that cannot; whether any could.
   bool wake();
@@ -62,7 +62,7 @@ class WaitingCall {
   ~WaitingCall();
 
   // Waits in the list, and no longer where it waited before: `attempt` is made when it is woken, `late` at the deadline.
-  void wait_in(WaitList& list, Attempt attempt, Deadline until, Attempt late);
+  void wait_in(CallList& list, Attempt attempt, Deadline until, Attempt late);
   // Waits in no list any more.
   void leave() noexcept;
   // What is done when its client goes while it waits.
@@ -80,7 +80,7 @@ class WaitingCall {
   std::uint64_t number_;
   EventLoop& loop_;
   std::shared_ptr<SharedObject> object_;  // lives as long as somebody waits for it
-  WaitList* list_ = nullptr;
+  CallList* list_ = nullptr;
   std::list<WaitingCall*>::iterator place_;
   std::optional<EventLoop::Timer> timer_;
   Attempt attempt_, late_;
@@ -151,7 +151,7 @@ class Call {
   // It cannot be answered now.
   [[nodiscard]] WaitingCall& keep() const { return client_.keep(number_, object_); }
   // Tries now, and, unless the deadline is now, whenever the list is woken.
-  [[nodiscard]] std::optional<Object> attempt_or_wait(WaitList& list, const WaitingCall::Attempt& attempt,
+  [[nodiscard]] std::optional<Object> attempt_or_wait(CallList& list, const WaitingCall::Attempt& attempt,
                                                       Deadline until, const WaitingCall::Attempt& late) const;
 
  private:

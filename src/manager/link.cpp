@@ -64,12 +64,18 @@ PendingAnswer::~PendingAnswer() {
   if (tell_ == native::Tell::proxies) link_->seen(number_);
   if (tell_ == native::Tell::shared && !message_.empty()) {
     try {
-      const auto number = static_cast<std::uint64_t>(decode_pickle<Object>(pickle()).items()[0].as_int());
+      const std::uint64_t number = shared_number(pickle());
       link_->adopt(number);
       link_->decrease(number);
     } catch (const std::exception&) {  // a server that says what cannot be understood
     }
   }
+}
+
+std::uint64_t shared_number(std::span<const std::byte> pickle) {
+  const Object parts = decode_pickle<Object>(pickle);
+  if (parts.kind() != Kind::tuple || parts.size() != 3) throw DecodeError("a shared object that is none", 0);
+  return static_cast<std::uint64_t>(parts.items()[0].as_int());
 }
 
 void PendingAnswer::deliver(native::Tell tell, std::uint32_t number, std::vector<std::byte> message,
@@ -186,6 +192,22 @@ std::shared_ptr<Link> find_link(const Object& token_address) {
   for (const auto& link : candidates)
     if (!link->is_broken() && link->token_address() == token_address) return link;
   return nullptr;
+}
+
+void encode_link(Encoder& out, const Link& link) {
+  const LinkOptions& options = link.options();
+  if (options.connect.tls)
+    throw UsageError(
+        "passing a manager or proxy to a new program: TLS's settings cannot go with it; call Manager::connect there");
+  out.write_text(options.address.str());
+  Transfer<std::vector<std::byte>>::encode(out, {options.key.bytes().begin(), options.key.bytes().end()});
+  out.write_count(options.connect.allow_md5 ? 1 : 0);
+}
+
+std::shared_ptr<Link> decode_link(Decoder& in) {
+  const Address address(in.read_text());
+  const AuthKey key(Transfer<std::vector<std::byte>>::decode(in));
+  return open_link({address, key, {.allow_md5 = in.read_count() != 0}});
 }
 
 Object address_object(const Address& address) {

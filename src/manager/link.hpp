@@ -18,6 +18,7 @@
 #include <polyproc/codec/object.hpp>
 #include <polyproc/net/listener.hpp>
 #include <polyproc/os/deadline.hpp>
+#include <polyproc/process/transfer.hpp>
 
 #include "manager/native_protocol.hpp"
 
@@ -118,6 +119,9 @@ class Link : public std::enable_shared_from_this<Link> {
 [[nodiscard]] std::shared_ptr<Link> open_link(LinkOptions options);
 // One that there is, to the server whose proxies carry this address; null when there is none.
 [[nodiscard]] std::shared_ptr<Link> find_link(const Object& token_address);
+// To a child of this process, with the key.
+void encode_link(Encoder& out, const Link& link);
+[[nodiscard]] std::shared_ptr<Link> decode_link(Decoder& in);
 // As CPython has addresses: a tuple of TCP's, the path, the abstract name behind a zero byte.
 [[nodiscard]] Object address_object(const Address& address);
 
@@ -136,6 +140,9 @@ class AnswerScope {
  private:
   Link* before_;
 };
+
+// Which object the pickle of Tell::shared names.
+[[nodiscard]] std::uint64_t shared_number(std::span<const std::byte> pickle);
 
 // Throws the C++ exception that stands for one of Python's.
 [[noreturn]] void raise_remote(const Object& exception);

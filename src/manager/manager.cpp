@@ -222,6 +222,12 @@ const Address& Manager::address() const { return known(link_).options().address;
 const AuthKey& Manager::authkey() const { return known(link_).options().key; }
 std::optional<pid_t> Manager::pid() const { return server_ ? server_->process.pid() : std::nullopt; }
 
+void Transfer<Manager>::encode(Encoder& out, const Manager& manager) {
+  (void)known(manager.link_);
+  encode_link(out, *manager.link_);
+}
+Manager Transfer<Manager>::decode(Decoder& in) { return {nullptr, decode_link(in)}; }
+
 Manager::Batch::Batch(const Manager& manager) : link_(manager.link_) { link_->cork(); }
 Manager::Batch::~Batch() {
   try {

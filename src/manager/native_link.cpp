@@ -80,6 +80,7 @@ class Line {
   void make_room();
   bool receive(Deadline deadline);
   void take_message(std::vector<std::byte> message);
+  void give_back(const native::AnswerHead& head, std::span<const std::byte> pickle);
   void break_off() noexcept;
   void pass_on();
 
@@ -87,14 +88,16 @@ class Line {
   std::string server_;
   std::atomic<bool> broken_{false};
 
-  std::mutex sending_;
+  // Whoever sends may find, while it reads answers, that something more is to be told.
+  std::recursive_mutex sending_;
+  bool is_sending_ = false;
   std::vector<std::byte> output_;
   std::size_t corked_ = 0;
 
   std::mutex lock_;
   bool is_received_ = false;  // by a thread that is in receive()
   std::uint32_t last_number_ = 0;
-  std::unordered_map<std::uint32_t, std::shared_ptr<PendingAnswer>> calls_;
+  std::unordered_map<std::uint32_t, std::weak_ptr<PendingAnswer>> calls_;
   std::vector<Waiter*> waiters_;
 
   FrameParser parser_;  // the receiver's alone
@@ -129,7 +132,8 @@ std::shared_ptr<PendingAnswer> Line::start(std::shared_ptr<Link> link, Ask ask, 
     const std::lock_guard lock(lock_);
     if (is_broken()) throw_gone();
     do number = ++last_number_;
-    while (number == 0 || !calls_.emplace(number, answer).second);
+    while (number == 0 || calls_.contains(number));
+    calls_.emplace(number, answer);
   }
   send({ask, static_cast<std::uint8_t>(method.size()), number, thread_number(), object}, method, arguments);
   return answer;
@@ -149,11 +153,12 @@ void Line::send(const native::RequestHead& head, std::string_view method, std::s
     output_.insert(output_.end(), part.begin(), part.end());
   };
   add(frame.bytes()), add(bytes), add(std::as_bytes(std::span(method))), add(rest);
-  if (corked_ == 0 || output_.size() > kMostCorked) send_output();
+  if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) send_output();
 }
 
 // The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
 void Line::send_output() {
+  is_sending_ = true;
   try {
     for (std::size_t sent = 0; sent < output_.size() || transport_->wants_to_write();) {
       const std::size_t count = transport_->write_some(std::span(output_).subspan(sent));
@@ -161,10 +166,12 @@ void Line::send_output() {
       if (count == 0) make_room();
     }
   } catch (const Error&) {
+    is_sending_ = false;
     output_.clear();
     break_off();
     throw_gone();
   }
+  is_sending_ = false;
   output_.clear();
   if (output_.capacity() > kMostCorked) output_.shrink_to_fit();
 }
@@ -191,7 +198,7 @@ void Line::cork() {
 }
 void Line::uncork() {
   const std::lock_guard lock(sending_);
-  if (--corked_ == 0 && !output_.empty()) send_output();
+  if (--corked_ == 0 && !output_.empty() && !is_sending_) send_output();
 }
 
 // All who wait hear of it.
@@ -206,17 +213,27 @@ void Line::break_off() noexcept {
 void Line::take_message(std::vector<std::byte> message) {
   const auto head = native::read_answer(message);
   if (!head) throw Error("an answer that is none");
-  std::shared_ptr<PendingAnswer> answer;
+  std::shared_ptr<PendingAnswer> answer;  // whoever waits for it holds it as well
   {
     const std::lock_guard lock(lock_);
     const auto found = calls_.find(head->number);
     if (found == calls_.end()) return;
-    answer = std::move(found->second);
+    answer = found->second.lock();
     calls_.erase(found);
-    answer->deliver(head->tell, head->number, std::move(message), native::kAnswerBytes);
-    for (Waiter* each : waiters_)
-      if (each->answer == answer.get()) each->changed.notify_one();
+    if (answer) {
+      answer->deliver(head->tell, head->number, std::move(message), native::kAnswerBytes);
+      for (Waiter* each : waiters_)
+        if (each->answer == answer.get()) each->changed.notify_one();
+      return;
+    }
   }
+  give_back(*head, std::span(message).subspan(native::kAnswerBytes));
+}
+
+// Of an answer that nobody wants any more.
+void Line::give_back(const native::AnswerHead& head, std::span<const std::byte> pickle) {
+  if (head.tell == Tell::proxies) tell(Ask::seen, head.number, 0);
+  if (head.tell == Tell::shared) tell(Ask::decrease, 0, shared_number(pickle));
 }
 
 // What is there, at least something; false at the deadline. By one thread at a time.
@@ -250,7 +267,7 @@ bool Line::wait(PendingAnswer& answer, Deadline deadline) {
   if (answer.is_done()) return true;
   {
     const std::lock_guard lock(sending_);
-    if (!output_.empty()) send_output();
+    if (!output_.empty() && !is_sending_) send_output();
   }
   std::unique_lock lock(lock_);
   Waiter self{&answer, {}};

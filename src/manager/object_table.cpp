@@ -33,6 +33,8 @@ ObjectTable::~ObjectTable() {
     entries_.erase(entries_.begin());
   }
   drop_ended();
+  types_.clear();  // they may share objects
+  drop_ended();
 }
 
 void ObjectTable::add_type(SharedType type) {

@@ -7,6 +7,7 @@
 
 #include "manager/link.hpp"
 #include "manager/proxy_values.hpp"
+#include "manager/python_array.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -153,24 +154,14 @@ std::ostream& operator<<(std::ostream& out, const Proxy& proxy) { return out << 
 
 // With what the child needs to connect: it is trusted with the key.
 void Proxy::encode(Encoder& out) const {
-  const Reference& to = reference();
-  const LinkOptions& options = to.link->options();
-  if (options.connect.tls)
-    throw UsageError(
-        "passing a proxy to a new program: TLS's settings cannot go with it; call Manager::connect there");
-  out.write_text(options.address.str());
-  Transfer<std::vector<std::byte>>::encode(out, {options.key.bytes().begin(), options.key.bytes().end()});
-  out.write_count(options.connect.allow_md5 ? 1 : 0);
+  encode_link(out, *reference().link);
   const auto bytes = to_pickle(to_object());
   out.write_count(bytes.size());
   out.write(bytes);
 }
 
 Proxy Proxy::decode(Decoder& in) {
-  const Address address(in.read_text());
-  const AuthKey key(Transfer<std::vector<std::byte>>::decode(in));
-  const bool allow_md5 = in.read_count() != 0;
-  const auto link = open_link({address, key, {.allow_md5 = allow_md5}});
+  const auto link = decode_link(in);
   const std::uint64_t size = in.read_length(1);
   return Proxy(decode_any(in.read(size)));
 }
@@ -182,6 +173,12 @@ Object make_slice(std::optional<std::int64_t> start, std::optional<std::int64_t>
   const auto part = [](std::optional<std::int64_t> value) { return value ? Object(*value) : Object(); };
   return Object::instance(Object::name("builtins", "slice"),
                           Object::tuple({part(start), part(stop), part(step)}));
+}
+
+std::vector<Object> array_elements(const Object& array) {
+  auto found = PythonArray::from(array);
+  if (!found) throw TypeMismatch(fmt::format("an array.array is expected, and there is {}", kind_name(array.kind())));
+  return std::move(found->items);
 }
 
 }  // namespace detail

@@ -7,7 +7,7 @@
 
 namespace polyproc::inline v0 {
 
-PythonPeer::~PythonPeer() = default;
+PythonPeer::~PythonPeer() { give_back(); }
 
 PythonPeer::Request PythonPeer::parse(const Object& message) {
   if (message.kind() != Kind::tuple && message.kind() != Kind::list)

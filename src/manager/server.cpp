@@ -36,8 +36,10 @@ struct ManagerServer::State : EventLoop::Watcher {
   }
 
   ~State() override {
-    sessions.clear();
-    ended.clear();
+    while (!sessions.empty() || !ended.empty()) {
+      (void)std::exchange(sessions, {});
+      (void)std::exchange(ended, {});
+    }
   }
 
   void watch_listener() { loop.add(listener.fileno(), EPOLLIN, *this); }
@@ -70,10 +72,12 @@ struct ManagerServer::State : EventLoop::Watcher {
   // Destroyed when nobody is inside of it.
   void forget(Session& session) {
     const auto found = sessions.find(&session);
+    if (found == sessions.end()) return;  // all are being destroyed
     ended.push_back(std::move(found->second));
     sessions.erase(found);
     loop.defer([this] {
-      ended.clear();
+      // What one holds goes to others, who may be found gone thereby.
+      while (!ended.empty()) (void)std::exchange(ended, {});
       objects.drop_ended();
     });
   }

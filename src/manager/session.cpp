@@ -64,8 +64,13 @@ void Session::guarded(Body body) {
   const bool was_inside = std::exchange(is_inside_, true);
   try {
     body();
+    // What has been sent makes room for what was left.
+    while (!was_inside) {
+      flush();
+      if (input_.empty() || !takes_message()) break;
+      take_input();
+    }
     is_inside_ = was_inside;
-    if (!was_inside) flush();
     if (!was_inside) watch();
   } catch (const EndOfFile&) {
     end(LogLevel::debug, "it is gone");
@@ -109,15 +114,16 @@ void Session::receive() {
   } while (transport_->holds_input() && wants_input());
 }
 
-bool Session::wants_input() const noexcept {
+bool Session::takes_message() const noexcept {
   if (stage_ == Stage::transport || stage_ == Stage::handshake) return true;
-  return stage_ == Stage::open && input_.empty() && peer_->takes_more() &&
-         output_.size() - sent_ < kMostUnsent;
+  return stage_ == Stage::open && peer_->takes_more() && output_.size() - sent_ < kMostUnsent;
 }
+
+bool Session::wants_input() const noexcept { return input_.empty() && takes_message(); }
 
 void Session::take_input() {
   std::size_t at = 0;
-  while (at < input_.size() && stage_ != Stage::closing && (stage_ != Stage::open || peer_->takes_more())) {
+  while (at < input_.size() && takes_message()) {
     const auto room = parser_.room();
     const std::size_t count = std::min(room.size(), input_.size() - at);
     std::memcpy(room.data(), input_.data() + at, count);
@@ -162,13 +168,10 @@ void Session::send(std::span<const std::byte> message) {
   if (!is_inside_) guarded([] {});
 }
 
+// Not at once: who answers is in the middle of another client's call.
 void Session::resume() {
-  if (input_.empty() || is_inside_ || stage_ == Stage::ended) {
-    if (!is_inside_) guarded([] {});
-    return;
-  }
-  // Not at once: who answers is in the middle of another client's call.
-  context_.loop.defer([this] { guarded([&] { take_input(); }); });
+  if (!input_.empty() && !is_inside_ && stage_ != Stage::ended)
+    context_.loop.defer([this] { guarded([] {}); });
 }
 
 void Session::close() {

@@ -47,6 +47,8 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   void flush();
   void watch();
   [[nodiscard]] bool wants_input() const noexcept;
+  // Whether a message can be taken: what comes of the earlier ones is bounded.
+  [[nodiscard]] bool takes_message() const noexcept;
   // Runs `body`; an exception of its ends the session.
   template <class Body>
   void guarded(Body body);

@@ -74,9 +74,9 @@ std::string class_of(const std::exception& error) {
   }
 }
 
-class SharedUserObject final : public SharedObject {
+class UserObject final : public SharedObject {
  public:
-  SharedUserObject(std::shared_ptr<const detail::UserType> type, std::shared_ptr<void> object) noexcept
+  UserObject(std::shared_ptr<const detail::UserType> type, std::shared_ptr<void> object) noexcept
       : type_(std::move(type)), object_(std::move(object)) {}
 
   std::optional<Answer> call(std::string_view method, Call& call) override {
@@ -108,7 +108,7 @@ class UserObjects {
                                    std::shared_ptr<void> object) {
     std::weak_ptr<SharedObject>& known = known_[object.get()];
     if (auto still = known.lock()) return still;
-    auto made = std::make_shared<SharedUserObject>(type, object);
+    auto made = std::make_shared<UserObject>(type, object);
     known = made;
     if (known_.size() >= most_) {
       std::erase_if(known_, [](const auto& each) { return each.second.expired(); });

@@ -119,6 +119,9 @@ TEST_F(ManagerTest, SetValueArrayAndNamespace) {
   const auto array = manager_.array<double>({1.5, 2});
   array.set(-1, 4);
   EXPECT_EQ(array[1], 4.0);
+  EXPECT_THAT(array.values(), ElementsAre(1.5, 4.0));
+  EXPECT_THAT(array.slice({}, {}, -1), ElementsAre(4.0, 1.5));
+  EXPECT_THAT(manager_.array<std::uint64_t>({UINT64_MAX}).values(), ElementsAre(UINT64_MAX));
   EXPECT_EQ(array.str(), "array('d', [1.5, 4.0])");
   EXPECT_EQ(type_of([&] { (void)manager_.array<std::uint8_t>({}).call("__setitem__", 0, 1); }), "IndexError");
 
@@ -295,6 +298,30 @@ TEST_F(ManagerTest, ManyLargeAnswersBeforeAnyIsRead) {
   std::vector<ManagerFuture<std::string>> answers;
   for (int i = 0; i < 200; ++i) answers.push_back(text.call_async<std::string>("get"));
   for (auto& each : answers) ASSERT_EQ(each.get().size(), 100'000u);
+}
+
+// Each asks for much with little; the server makes no more answers than are read.
+TEST_F(ManagerTest, AnswersThatNobodyWaitsForAreReadAndGivenBack) {
+  const std::size_t before = manager_.number_of_objects();
+  {
+    const auto text = manager_.value(std::string(100'000, 'x'));
+    const auto outer = manager_.list();
+    outer.append(manager_.list<int>().to_object());
+    for (int i = 0; i < 1000; ++i) (void)text.call_async<std::string>("get");
+    for (int i = 0; i < 100; ++i) (void)outer.call_async<Object>("__getitem__", 0);
+    EXPECT_EQ(text.get().size(), 100'000u);
+  }
+  EXPECT_EQ(manager_.number_of_objects(), before) << manager_.debug_info();
+}
+
+TEST(ManagerConnection, EndsWithItsLastUserThoughAnAnswerIsOutstanding) {
+  ServerThread server;
+  { (void)Manager::connect(server.address(), kKey).queue<int>().call_async<int>("get"); }
+  const auto manager = Manager::connect(server.address(), kKey);
+  const Deadline deadline = Deadline::after(20s);
+  while (manager.number_of_objects() != 0 && !deadline.passed()) {
+  }
+  EXPECT_EQ(manager.number_of_objects(), 0u);
 }
 
 TEST_F(ManagerTest, UnknownTypesAndMethodsAreRefused) {

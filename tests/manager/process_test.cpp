@@ -82,6 +82,23 @@ TEST_P(ManagerProcess, ProxiesWorkInChildren) {
   EXPECT_THAT(list.slice(0, 3), ElementsAre(-1, 0, 1));
 }
 
+void take_from_queue(Manager manager, Queue<ListProxy<int>> proxies) {
+  const auto list = proxies.get();
+  list.append(2);
+  manager.get("bank").call("deposit", 5);
+}
+
+TEST_P(ManagerProcess, ManagersAndProxiesGoWhereOtherThingsGo) {
+  const Manager manager(manager_options());
+  Queue<ListProxy<int>> proxies;
+  Process child = started(take_from_queue, manager, proxies);
+  const auto list = manager.list<int>({1});
+  proxies.put(list);
+  expect_done(child);
+  EXPECT_THAT(list.values(), ElementsAre(1, 2));
+  EXPECT_EQ(manager.get("bank").call<int>("balance"), 1005);
+}
+
 TEST_P(ManagerProcess, HoldsObjectsOfTheProgramsOwnClasses) {
   const Manager manager(manager_options());
   const Proxy account = manager.create("Account", "Sam", 10);

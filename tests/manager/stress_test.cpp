@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "manager/support.hpp"
+#include "net/connecting.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -59,6 +60,28 @@ TEST(StressManager, TenThousandClientsWaitAtOneQueue) {
   for (std::size_t i = 0; i < kClients; ++i)
     ASSERT_EQ(decode_any(clients[i].recv_bytes()), Object::tuple({"#RETURN", i}));
   EXPECT_TRUE(queue.empty());
+}
+
+TEST(StressManager, TenThousandWhoNeverAuthenticateDisturbNobody) {
+  constexpr std::size_t kCrowd = 10'000;
+  if (!allow_descriptors(kCrowd + 200)) GTEST_SKIP() << "10200 descriptors are not allowed here";
+  ManagerOptions options{.method = StartMethod::fork};
+  options.serve.handshake_timeout = 3s;
+  const Manager manager(options);
+  const auto list = manager.list<int>({1});
+  std::vector<os::Fd> crowd;
+  crowd.reserve(kCrowd);
+  for (std::size_t i = 0; i < kCrowd; ++i) {
+    crowd.push_back(connect_socket(manager.address(), Deadline::never()));
+    if (i % 1000 == 0) {
+      ASSERT_EQ(list[0], 1);
+    }
+  }
+  // The last one's time is over.
+  const ByteSocketConnection last(std::move(crowd.back()));
+  EXPECT_THROW(for (;;)(void) last.recv_bytes(), EndOfFile);
+  EXPECT_EQ(list[0], 1);
+  EXPECT_EQ(Manager::connect(manager.address(), manager.authkey()).number_of_objects(), 1u);
 }
 
 // What a client does until it is killed.

@@ -38,6 +38,10 @@ struct ManagerOptions {
   ServeOptions serve = {};  // `log` is for servers in this process
 };
 
+class Manager;
+template <>
+struct Transfer<Manager>;
+
 class POLYPROC_API Manager {
  public:
   // Throws what Process::start does, and what the server says when it cannot listen.
@@ -141,6 +145,7 @@ class POLYPROC_API Manager {
   [[nodiscard]] std::optional<pid_t> pid() const;
 
  private:
+  friend struct Transfer<Manager>;
   struct Server;
   Manager(std::shared_ptr<Server> server, std::shared_ptr<Link> link) noexcept;
   [[nodiscard]] Proxy create_from(std::span<const std::byte> arguments) const;
@@ -149,6 +154,13 @@ class POLYPROC_API Manager {
 
   std::shared_ptr<Server> server_;  // none: it was connected to
   std::shared_ptr<Link> link_;
+};
+
+// To a child, which connects to the same server.
+template <>
+struct POLYPROC_API Transfer<Manager> {
+  static void encode(Encoder& out, const Manager& manager);
+  static Manager decode(Decoder& in);
 };
 
 }  // namespace polyproc::inline v0

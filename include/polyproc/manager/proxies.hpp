@@ -47,6 +47,18 @@ template <class T>
   return "O";
 }
 
+// Of an array.array. Throws TypeMismatch.
+[[nodiscard]] POLYPROC_API std::vector<Object> array_elements(const Object& array);
+
+template <class T>
+[[nodiscard]] T number_from(const Object& value) {
+  if (value.kind() == Kind::floating) return static_cast<T>(value.as_double());
+  if constexpr (std::is_same_v<T, std::uint64_t>)
+    return value.as_integer().to_uint64().value_or(0);
+  else
+    return static_cast<T>(value.as_int());
+}
+
 // A set's elements, in their order.
 template <class T>
 struct Elements {
@@ -263,6 +275,17 @@ class ArrayProxy : public Proxy {
   [[nodiscard]] T operator[](std::int64_t index) const { return call<T>("__getitem__", index); }
   [[nodiscard]] T at(std::int64_t index) const { return call<T>("__getitem__", index); }
   void set(std::int64_t index, const T& value) const { (void)call("__setitem__", index, value); }
+  // Python's [start:stop:step].
+  [[nodiscard]] std::vector<T> slice(std::optional<std::int64_t> start, std::optional<std::int64_t> stop,
+                                     std::optional<std::int64_t> step = {}) const {
+    std::vector<T> numbers;
+    for (const Object& each : detail::array_elements(call("__getitem__", detail::make_slice(start, stop, step))))
+      numbers.push_back(detail::number_from<T>(each));
+    return numbers;
+  }
+  [[nodiscard]] std::vector<T> values() const { return slice({}, {}); }
+  [[nodiscard]] auto begin() const { return typename detail::Snapshot<T>::Iterator(values()); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 };
 
 class POLYPROC_API NamespaceProxy : public Proxy {

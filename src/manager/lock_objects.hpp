@@ -7,12 +7,12 @@
 
 namespace polyproc::inline v0 {
 
-class SharedLock : public WithMethods<SharedLock>, public LockHolder {
+class LockObject : public WithMethods<LockObject>, public LockHolder {
  public:
   enum class Form : std::uint8_t { plain, recursive };
 
-  explicit SharedLock(Form form) noexcept : form_(form) {}
-  static const Methods<SharedLock>& methods();
+  explicit LockObject(Form form) noexcept : form_(form) {}
+  static const Methods<LockObject>& methods();
   [[nodiscard]] std::string repr() const override;
   void release_for(std::uint64_t client) override;
 
@@ -24,7 +24,7 @@ class SharedLock : public WithMethods<SharedLock>, public LockHolder {
   // How many times; give_up() lets it go however many these are.
   [[nodiscard]] std::uint64_t held() const noexcept { return count_; }
   void give_up() { set_free(); }
-  [[nodiscard]] WaitList& waiters() noexcept { return waiters_; }
+  [[nodiscard]] CallList& waiters() noexcept { return waiters_; }
 
   std::optional<Answer> acquire(Call& call);
   std::optional<Answer> release(Call& call);
@@ -37,13 +37,13 @@ class SharedLock : public WithMethods<SharedLock>, public LockHolder {
   Caller owner_;
   std::uint64_t count_ = 0;
   bool abandoned_ = false;
-  WaitList waiters_;
+  CallList waiters_;
 };
 
-class SharedCondition : public WithMethods<SharedCondition> {
+class ConditionObject : public WithMethods<ConditionObject> {
  public:
-  explicit SharedCondition(std::shared_ptr<SharedLock> lock) noexcept : lock_(std::move(lock)) {}
-  static const Methods<SharedCondition>& methods();
+  explicit ConditionObject(std::shared_ptr<LockObject> lock) noexcept : lock_(std::move(lock)) {}
+  static const Methods<ConditionObject>& methods();
 
  private:
   std::optional<Answer> acquire(Call& call);
@@ -56,8 +56,8 @@ class SharedCondition : public WithMethods<SharedCondition> {
   // Waits for the lock, and answers `result` then.
   void take_lock_again(WaitingCall& call, const Caller& caller, std::uint64_t count, bool result);
 
-  std::shared_ptr<SharedLock> lock_;
-  WaitList sleepers_;
+  std::shared_ptr<LockObject> lock_;
+  CallList sleepers_;
 };
 
 }  // namespace polyproc::inline v0

@@ -9,11 +9,11 @@
 
 namespace polyproc::inline v0 {
 
-class SharedValue : public WithMethods<SharedValue> {
+class ValueObject : public WithMethods<ValueObject> {
  public:
   // Value(typecode, value, lock=True)
-  explicit SharedValue(const Arguments& arguments);
-  static const Methods<SharedValue>& methods();
+  explicit ValueObject(const Arguments& arguments);
+  static const Methods<ValueObject>& methods();
 
   [[nodiscard]] Object value() const override { return value_; }
   [[nodiscard]] std::string repr() const override;
@@ -25,11 +25,11 @@ class SharedValue : public WithMethods<SharedValue> {
   Object typecode_, value_;
 };
 
-class SharedArray : public WithMethods<SharedArray> {
+class ArrayObject : public WithMethods<ArrayObject> {
  public:
   // Array(typecode, sequence, lock=True)
-  explicit SharedArray(const Arguments& arguments);
-  static const Methods<SharedArray>& methods();
+  explicit ArrayObject(const Arguments& arguments);
+  static const Methods<ArrayObject>& methods();
 
   [[nodiscard]] Object value() const override { return array_.to_object(); }
   [[nodiscard]] std::string repr() const override;
@@ -42,11 +42,11 @@ class SharedArray : public WithMethods<SharedArray> {
   PythonArray array_;
 };
 
-class SharedNamespace : public WithMethods<SharedNamespace> {
+class NamespaceObject : public WithMethods<NamespaceObject> {
  public:
   // Namespace(**attributes)
-  explicit SharedNamespace(const Arguments& arguments);
-  static const Methods<SharedNamespace>& methods();
+  explicit NamespaceObject(const Arguments& arguments);
+  static const Methods<NamespaceObject>& methods();
 
   [[nodiscard]] std::string repr() const override;
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_lock.hpp"
+#include "manager/lock_objects.hpp"
 
 #include <algorithm>
 #include <cerrno>
 
 namespace polyproc::inline v0 {
 
-const Methods<SharedLock>& SharedLock::methods() {
-  static const Methods<SharedLock> all{
-      {"acquire", &SharedLock::acquire}, {"release", &SharedLock::release}, {"locked", &SharedLock::locked}};
+const Methods<LockObject>& LockObject::methods() {
+  static const Methods<LockObject> all{
+      {"acquire", &LockObject::acquire}, {"release", &LockObject::release}, {"locked", &LockObject::locked}};
   return all;
 }
 
-std::string SharedLock::repr() const {
+std::string LockObject::repr() const {
   return fmt::format("<{} {}>", count_ == 0 ? "unlocked" : "locked",
                      form_ == Form::recursive ? "RLock" : "Lock");
 }
 
-bool SharedLock::try_take(const Caller& caller, std::uint64_t count) {
+bool LockObject::try_take(const Caller& caller, std::uint64_t count) {
   if (form_ == Form::recursive && count_ != 0 && owner_ == caller) {
     count_ += count;
     return true;
@@ -31,30 +31,30 @@ bool SharedLock::try_take(const Caller& caller, std::uint64_t count) {
   return true;
 }
 
-void SharedLock::set_free() {
+void LockObject::set_free() {
   owner_ = {};
   count_ = 0;
   waiters_.wake();
 }
 
-void SharedLock::release(const Caller& caller) {
+void LockObject::release(const Caller& caller) {
   if (form_ == Form::plain && count_ == 0) throw PythonError("RuntimeError", "release unlocked lock");
   if (form_ == Form::recursive && !is_held_by(caller))
     throw PythonError("RuntimeError", "cannot release un-acquired lock");
   if (--count_ == 0) set_free();
 }
 
-bool SharedLock::is_held_by(const Caller& caller) const noexcept {
+bool LockObject::is_held_by(const Caller& caller) const noexcept {
   return count_ != 0 && (form_ == Form::plain || owner_ == caller);
 }
 
-void SharedLock::release_for(std::uint64_t client) {
+void LockObject::release_for(std::uint64_t client) {
   if (count_ == 0 || owner_.client != client) return;
   abandoned_ = true;
   set_free();
 }
 
-std::optional<Answer> SharedLock::acquire(Call& call) {
+std::optional<Answer> LockObject::acquire(Call& call) {
   const auto given = call.bind({{"blocking", Object(true)}, {"timeout", Object()}});
   const bool unlimited = given[1].is_none() || given[1] == Object(-1);
   const bool blocking = truth(given[0]);
@@ -66,7 +66,7 @@ std::optional<Answer> SharedLock::acquire(Call& call) {
                          : unlimited ? Deadline::never()
                                      : deadline_from(given[1]);
   const Caller caller = call.caller();
-  call.client().may_hold(std::static_pointer_cast<SharedLock>(shared_from_this()));
+  call.client().may_hold(std::static_pointer_cast<LockObject>(shared_from_this()));
   const auto take = [this, caller]() -> std::optional<Object> {
     if (try_take(caller)) return Object(true);
     return std::nullopt;
@@ -75,34 +75,34 @@ std::optional<Answer> SharedLock::acquire(Call& call) {
   return call.attempt_or_wait(waiters_, take, until, [] { return Object(false); });
 }
 
-std::optional<Answer> SharedLock::release(Call& call) {
+std::optional<Answer> LockObject::release(Call& call) {
   release(call.caller());
   return Object();
 }
 
-std::optional<Answer> SharedLock::locked(Call& call) {
+std::optional<Answer> LockObject::locked(Call& call) {
   (void)call.bind({});
   return Object(count_ != 0);
 }
 
-const Methods<SharedCondition>& SharedCondition::methods() {
-  static const Methods<SharedCondition> all{{"acquire", &SharedCondition::acquire},
-                                            {"release", &SharedCondition::release},
-                                            {"wait", &SharedCondition::wait},
-                                            {"notify", &SharedCondition::notify},
-                                            {"notify_all", &SharedCondition::notify_all}};
+const Methods<ConditionObject>& ConditionObject::methods() {
+  static const Methods<ConditionObject> all{{"acquire", &ConditionObject::acquire},
+                                            {"release", &ConditionObject::release},
+                                            {"wait", &ConditionObject::wait},
+                                            {"notify", &ConditionObject::notify},
+                                            {"notify_all", &ConditionObject::notify_all}};
   return all;
 }
 
-std::optional<Answer> SharedCondition::acquire(Call& call) { return lock_->acquire(call); }
-std::optional<Answer> SharedCondition::release(Call& call) { return lock_->release(call); }
+std::optional<Answer> ConditionObject::acquire(Call& call) { return lock_->acquire(call); }
+std::optional<Answer> ConditionObject::release(Call& call) { return lock_->release(call); }
 
-void SharedCondition::check_held(const Call& call, const char* act) const {
+void ConditionObject::check_held(const Call& call, const char* act) const {
   if (!lock_->is_held_by(call.caller()))
     throw PythonError("RuntimeError", fmt::format("cannot {} on un-acquired lock", act));
 }
 
-void SharedCondition::take_lock_again(WaitingCall& waiting, const Caller& caller, std::uint64_t count,
+void ConditionObject::take_lock_again(WaitingCall& waiting, const Caller& caller, std::uint64_t count,
                                       bool result) {
   const auto lock = lock_;
   waiting.wait_in(lock->waiters(),
@@ -115,14 +115,14 @@ void SharedCondition::take_lock_again(WaitingCall& waiting, const Caller& caller
 }
 
 // A notification that reaches a client which goes before it has the lock again is passed on.
-std::optional<Answer> SharedCondition::wait(Call& call) {
+std::optional<Answer> ConditionObject::wait(Call& call) {
   const auto given = call.bind({{"timeout", Object()}});
   check_held(call, "wait");
   const Deadline until = deadline_from(given[0]);
   const Caller caller = call.caller();
   WaitingCall& waiting = call.keep();
   const std::uint64_t count = lock_->held();
-  const auto self = std::static_pointer_cast<SharedCondition>(shared_from_this());
+  const auto self = std::static_pointer_cast<ConditionObject>(shared_from_this());
   waiting.wait_in(
       sleepers_,
       [this, self, &waiting, caller, count]() -> std::optional<Object> {
@@ -139,18 +139,18 @@ std::optional<Answer> SharedCondition::wait(Call& call) {
   return std::nullopt;
 }
 
-void SharedCondition::notify_waiting(std::size_t count) {
+void ConditionObject::notify_waiting(std::size_t count) {
   for (count = std::min(count, sleepers_.size()); count != 0; --count) (void)sleepers_.front().try_again();
 }
 
-std::optional<Answer> SharedCondition::notify(Call& call) {
+std::optional<Answer> ConditionObject::notify(Call& call) {
   const auto given = call.bind({{"n", Object(1)}});
   check_held(call, "notify");
   notify_waiting(static_cast<std::size_t>(std::max<std::int64_t>(index_from(given[0]), 0)));
   return Object();
 }
 
-std::optional<Answer> SharedCondition::notify_all(Call& call) {
+std::optional<Answer> ConditionObject::notify_all(Call& call) {
   (void)call.bind({});
   check_held(call, "notify");
   notify_waiting(sleepers_.size());

@@ -8,11 +8,11 @@
 
 namespace polyproc::inline v0 {
 
-class SharedSet : public WithMethods<SharedSet> {
+class SetObject : public WithMethods<SetObject> {
  public:
   // set(), set(iterable)
-  explicit SharedSet(const Arguments& arguments);
-  static const Methods<SharedSet>& methods();
+  explicit SetObject(const Arguments& arguments);
+  static const Methods<SetObject>& methods();
 
   [[nodiscard]] Object value() const override { return Object::set(elements()); }
   [[nodiscard]] std::string repr() const override { return set_.repr(kLongestText); }

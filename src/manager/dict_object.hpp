@@ -9,10 +9,10 @@
 namespace polyproc::inline v0 {
 
 // Over what a container held when it was made.
-class SharedIterator : public WithMethods<SharedIterator> {
+class IteratorObject : public WithMethods<IteratorObject> {
  public:
-  explicit SharedIterator(std::vector<Object> items) noexcept : items_(std::move(items)) {}
-  static const Methods<SharedIterator>& methods();
+  explicit IteratorObject(std::vector<Object> items) noexcept : items_(std::move(items)) {}
+  static const Methods<IteratorObject>& methods();
 
  private:
   std::optional<Answer> next(Call& call);
@@ -22,11 +22,11 @@ class SharedIterator : public WithMethods<SharedIterator> {
   std::size_t at_ = 0;
 };
 
-class SharedDict : public WithMethods<SharedDict> {
+class DictObject : public WithMethods<DictObject> {
  public:
   // dict(), dict(mapping), dict(pairs), with names
-  explicit SharedDict(const Arguments& arguments);
-  static const Methods<SharedDict>& methods();
+  explicit DictObject(const Arguments& arguments);
+  static const Methods<DictObject>& methods();
 
   [[nodiscard]] Object value() const override { return copied(); }
   [[nodiscard]] std::string repr() const override { return dict_.repr(kLongestText); }

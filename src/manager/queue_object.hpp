@@ -8,11 +8,11 @@
 
 namespace polyproc::inline v0 {
 
-class SharedQueue : public WithMethods<SharedQueue> {
+class QueueObject : public WithMethods<QueueObject> {
  public:
   // Queue(maxsize=0)
-  explicit SharedQueue(const Arguments& arguments);
-  static const Methods<SharedQueue>& methods();
+  explicit QueueObject(const Arguments& arguments);
+  static const Methods<QueueObject>& methods();
   [[nodiscard]] std::string repr() const override;
 
  private:
@@ -41,7 +41,7 @@ class SharedQueue : public WithMethods<SharedQueue> {
   std::deque<Object> items_;
   std::uint64_t unfinished_ = 0;
   bool shut_down_ = false;
-  WaitList putters_, getters_, joiners_;
+  CallList putters_, getters_, joiners_;
 };
 
 }  // namespace polyproc::inline v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_dict.hpp"
+#include "manager/dict_object.hpp"
 
 #include <algorithm>
 
@@ -41,115 +41,115 @@ Object python_iterator(std::vector<Object> items) {
 
 }  // namespace
 
-const Methods<SharedIterator>& SharedIterator::methods() {
-  static const Methods<SharedIterator> all{{"__next__", &SharedIterator::next},
-                                           {"send", &SharedIterator::next},
-                                           {"throw", &SharedIterator::close},
-                                           {"close", &SharedIterator::close}};
+const Methods<IteratorObject>& IteratorObject::methods() {
+  static const Methods<IteratorObject> all{{"__next__", &IteratorObject::next},
+                                           {"send", &IteratorObject::next},
+                                           {"throw", &IteratorObject::close},
+                                           {"close", &IteratorObject::close}};
   return all;
 }
 
-std::optional<Answer> SharedIterator::next(Call&) {
+std::optional<Answer> IteratorObject::next(Call&) {
   if (at_ == items_.size()) throw PythonError("StopIteration");
   return items_[at_++];
 }
 
-std::optional<Answer> SharedIterator::close(Call&) {
+std::optional<Answer> IteratorObject::close(Call&) {
   at_ = items_.size();
   return Object();
 }
 
-const Methods<SharedDict>& SharedDict::methods() {
-  static const Methods<SharedDict> all{{"__getitem__", &SharedDict::get_item},
-                                       {"__setitem__", &SharedDict::set_item},
-                                       {"__delitem__", &SharedDict::delete_item},
-                                       {"__len__", &SharedDict::length},
-                                       {"__contains__", &SharedDict::contains},
-                                       {"__iter__", &SharedDict::iterate},
-                                       {"__reversed__", &SharedDict::reversed},
-                                       {"clear", &SharedDict::clear},
-                                       {"copy", &SharedDict::copy},
-                                       {"get", &SharedDict::get},
-                                       {"items", &SharedDict::items},
-                                       {"keys", &SharedDict::keys},
-                                       {"values", &SharedDict::values},
-                                       {"pop", &SharedDict::pop},
-                                       {"popitem", &SharedDict::pop_item},
-                                       {"setdefault", &SharedDict::set_default},
-                                       {"update", &SharedDict::update},
-                                       {"__or__", &SharedDict::merged},
-                                       {"__ror__", &SharedDict::merged_into},
-                                       {"__ior__", &SharedDict::update},
-                                       {"fromkeys", &SharedDict::from_keys}};
+const Methods<DictObject>& DictObject::methods() {
+  static const Methods<DictObject> all{{"__getitem__", &DictObject::get_item},
+                                       {"__setitem__", &DictObject::set_item},
+                                       {"__delitem__", &DictObject::delete_item},
+                                       {"__len__", &DictObject::length},
+                                       {"__contains__", &DictObject::contains},
+                                       {"__iter__", &DictObject::iterate},
+                                       {"__reversed__", &DictObject::reversed},
+                                       {"clear", &DictObject::clear},
+                                       {"copy", &DictObject::copy},
+                                       {"get", &DictObject::get},
+                                       {"items", &DictObject::items},
+                                       {"keys", &DictObject::keys},
+                                       {"values", &DictObject::values},
+                                       {"pop", &DictObject::pop},
+                                       {"popitem", &DictObject::pop_item},
+                                       {"setdefault", &DictObject::set_default},
+                                       {"update", &DictObject::update},
+                                       {"__or__", &DictObject::merged},
+                                       {"__ror__", &DictObject::merged_into},
+                                       {"__ior__", &DictObject::update},
+                                       {"fromkeys", &DictObject::from_keys}};
   return all;
 }
 
-SharedDict::SharedDict(const Arguments& arguments) { fill(dict_, arguments); }
+DictObject::DictObject(const Arguments& arguments) { fill(dict_, arguments); }
 
-Object SharedDict::copied() const {
+Object DictObject::copied() const {
   Object copy = Object::dict();
   merge(copy, dict_);
   return copy;
 }
 
-std::optional<Answer> SharedDict::get_item(Call& call) {
+std::optional<Answer> DictObject::get_item(Call& call) {
   const Object key = call.bind({"key"})[0];
   const Object* found = dict_.find(key);
   if (found == nullptr) throw PythonError("KeyError", key);
   return *found;
 }
 
-std::optional<Answer> SharedDict::set_item(Call& call) {
+std::optional<Answer> DictObject::set_item(Call& call) {
   const auto given = call.bind({"key", "value"});
   dict_.set(given[0], given[1]);
   return Object();
 }
 
-std::optional<Answer> SharedDict::delete_item(Call& call) {
+std::optional<Answer> DictObject::delete_item(Call& call) {
   const Object key = call.bind({"key"})[0];
   if (!dict_.erase(key)) throw PythonError("KeyError", key);
   return Object();
 }
 
-std::optional<Answer> SharedDict::length(Call& call) {
+std::optional<Answer> DictObject::length(Call& call) {
   (void)call.bind({});
   return Object(dict_.size());
 }
 
-std::optional<Answer> SharedDict::contains(Call& call) {
+std::optional<Answer> DictObject::contains(Call& call) {
   return Object(dict_.contains(call.bind({"key"})[0]));
 }
 
-std::optional<Answer> SharedDict::iterate(Call& call) {
+std::optional<Answer> DictObject::iterate(Call& call) {
   (void)call.bind({});
-  return Answer("Iterator", std::make_shared<SharedIterator>(keys_of(dict_)));
+  return Answer("Iterator", std::make_shared<IteratorObject>(keys_of(dict_)));
 }
 
-std::optional<Answer> SharedDict::reversed(Call& call) {
+std::optional<Answer> DictObject::reversed(Call& call) {
   (void)call.bind({});
   auto keys = keys_of(dict_);
   std::reverse(keys.begin(), keys.end());
   return python_iterator(std::move(keys));
 }
 
-std::optional<Answer> SharedDict::clear(Call& call) {
+std::optional<Answer> DictObject::clear(Call& call) {
   (void)call.bind({});
   dict_.clear();
   return Object();
 }
 
-std::optional<Answer> SharedDict::copy(Call& call) {
+std::optional<Answer> DictObject::copy(Call& call) {
   (void)call.bind({});
   return copied();
 }
 
-std::optional<Answer> SharedDict::get(Call& call) {
+std::optional<Answer> DictObject::get(Call& call) {
   const auto given = call.bind({"key", {"default", Object()}});
   const Object* found = dict_.find(given[0]);
   return found == nullptr ? given[1] : *found;
 }
 
-std::optional<Answer> SharedDict::items(Call& call) {
+std::optional<Answer> DictObject::items(Call& call) {
   (void)call.bind({});
   std::vector<Object> all;
   all.reserve(dict_.size());
@@ -157,12 +157,12 @@ std::optional<Answer> SharedDict::items(Call& call) {
   return Object::list(std::move(all));
 }
 
-std::optional<Answer> SharedDict::keys(Call& call) {
+std::optional<Answer> DictObject::keys(Call& call) {
   (void)call.bind({});
   return Object::list(keys_of(dict_));
 }
 
-std::optional<Answer> SharedDict::values(Call& call) {
+std::optional<Answer> DictObject::values(Call& call) {
   (void)call.bind({});
   std::vector<Object> all;
   all.reserve(dict_.size());
@@ -170,7 +170,7 @@ std::optional<Answer> SharedDict::values(Call& call) {
   return Object::list(std::move(all));
 }
 
-std::optional<Answer> SharedDict::pop(Call& call) {
+std::optional<Answer> DictObject::pop(Call& call) {
   const auto given =
       call.arguments().positional().size() == 1 ? call.bind({"key"}) : call.bind({"key", "default"});
   const Object* found = dict_.find(given[0]);
@@ -183,14 +183,14 @@ std::optional<Answer> SharedDict::pop(Call& call) {
   return taken;
 }
 
-std::optional<Answer> SharedDict::pop_item(Call& call) {
+std::optional<Answer> DictObject::pop_item(Call& call) {
   (void)call.bind({});
   auto last = dict_.pop_item();
   if (!last) throw PythonError("KeyError", "popitem(): dictionary is empty");
   return Object::tuple({std::move(last->first), std::move(last->second)});
 }
 
-std::optional<Answer> SharedDict::set_default(Call& call) {
+std::optional<Answer> DictObject::set_default(Call& call) {
   const auto given = call.bind({"key", {"default", Object()}});
   if (const Object* found = dict_.find(given[0])) return *found;
   dict_.set(given[0], given[1]);
@@ -198,27 +198,27 @@ std::optional<Answer> SharedDict::set_default(Call& call) {
 }
 
 // What is damaged half-way through changes nothing.
-std::optional<Answer> SharedDict::update(Call& call) {
+std::optional<Answer> DictObject::update(Call& call) {
   Object more = Object::dict();
   fill(more, call.arguments());
   merge(dict_, more);
   return Object();
 }
 
-std::optional<Answer> SharedDict::merged(Call& call) {
+std::optional<Answer> DictObject::merged(Call& call) {
   Object both = copied();
   merge(both, call.bind({"value"})[0]);
   return both;
 }
 
-std::optional<Answer> SharedDict::merged_into(Call& call) {
+std::optional<Answer> DictObject::merged_into(Call& call) {
   Object both = Object::dict();
   merge(both, call.bind({"value"})[0]);
   merge(both, dict_);
   return both;
 }
 
-std::optional<Answer> SharedDict::from_keys(Call& call) {
+std::optional<Answer> DictObject::from_keys(Call& call) {
   const auto given = call.bind({"iterable", {"value", Object()}});
   Object made = Object::dict();
   for (const Object& key : elements_of(given[0])) made.set(key, given[1]);

@@ -8,9 +8,9 @@
 
 namespace polyproc::inline v0 {
 
-class SharedEvent : public WithMethods<SharedEvent> {
+class EventObject : public WithMethods<EventObject> {
  public:
-  static const Methods<SharedEvent>& methods();
+  static const Methods<EventObject>& methods();
   [[nodiscard]] std::string repr() const override;
 
  private:
@@ -20,16 +20,16 @@ class SharedEvent : public WithMethods<SharedEvent> {
   std::optional<Answer> wait(Call& call);
 
   bool set_ = false;
-  WaitList waiters_;
+  CallList waiters_;
 };
 
-class SharedSemaphore : public WithMethods<SharedSemaphore> {
+class SemaphoreObject : public WithMethods<SemaphoreObject> {
  public:
   enum class Form : std::uint8_t { unbounded, bounded };
 
   // Semaphore(value=1)
-  SharedSemaphore(Form form, const Arguments& arguments);
-  static const Methods<SharedSemaphore>& methods();
+  SemaphoreObject(Form form, const Arguments& arguments);
+  static const Methods<SemaphoreObject>& methods();
   [[nodiscard]] std::string repr() const override;
 
  private:
@@ -40,15 +40,15 @@ class SharedSemaphore : public WithMethods<SharedSemaphore> {
 
   std::int64_t value_;
   std::int64_t most_;
-  WaitList waiters_;
+  CallList waiters_;
 };
 
 // A party whose client goes while it waits breaks it for the others.
-class SharedBarrier : public WithMethods<SharedBarrier> {
+class BarrierObject : public WithMethods<BarrierObject> {
  public:
   // Barrier(parties, action=None, timeout=None)
-  explicit SharedBarrier(const Arguments& arguments);
-  static const Methods<SharedBarrier>& methods();
+  explicit BarrierObject(const Arguments& arguments);
+  static const Methods<BarrierObject>& methods();
   [[nodiscard]] std::string repr() const override;
 
  private:
@@ -62,7 +62,7 @@ class SharedBarrier : public WithMethods<SharedBarrier> {
   std::int64_t parties_;
   Object timeout_;
   bool broken_ = false;
-  WaitList waiters_;
+  CallList waiters_;
 };
 
 }  // namespace polyproc::inline v0

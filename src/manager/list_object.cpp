@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_list.hpp"
+#include "manager/list_object.hpp"
 
 #include <algorithm>
 
@@ -15,49 +15,49 @@ bool matches(const Object& a, const Object& b) { return a.same(b) || a == b; }
 
 }  // namespace
 
-const Methods<SharedList>& SharedList::methods() {
-  static const Methods<SharedList> all{{"append", &SharedList::append},
-                                       {"extend", &SharedList::extend},
-                                       {"__iadd__", &SharedList::extend},
-                                       {"insert", &SharedList::insert},
-                                       {"pop", &SharedList::pop},
-                                       {"remove", &SharedList::remove},
-                                       {"clear", &SharedList::clear},
-                                       {"copy", &SharedList::copy},
-                                       {"count", &SharedList::count},
-                                       {"index", &SharedList::index},
-                                       {"reverse", &SharedList::reverse},
-                                       {"sort", &SharedList::sort},
-                                       {"__getitem__", &SharedList::get_item},
-                                       {"__setitem__", &SharedList::set_item},
-                                       {"__delitem__", &SharedList::delete_item},
-                                       {"__len__", &SharedList::length},
-                                       {"__contains__", &SharedList::contains},
-                                       {"__add__", &SharedList::add},
-                                       {"__mul__", &SharedList::multiply},
-                                       {"__rmul__", &SharedList::multiply},
-                                       {"__imul__", &SharedList::multiply_here},
-                                       {"__reversed__", &SharedList::reversed}};
+const Methods<ListObject>& ListObject::methods() {
+  static const Methods<ListObject> all{{"append", &ListObject::append},
+                                       {"extend", &ListObject::extend},
+                                       {"__iadd__", &ListObject::extend},
+                                       {"insert", &ListObject::insert},
+                                       {"pop", &ListObject::pop},
+                                       {"remove", &ListObject::remove},
+                                       {"clear", &ListObject::clear},
+                                       {"copy", &ListObject::copy},
+                                       {"count", &ListObject::count},
+                                       {"index", &ListObject::index},
+                                       {"reverse", &ListObject::reverse},
+                                       {"sort", &ListObject::sort},
+                                       {"__getitem__", &ListObject::get_item},
+                                       {"__setitem__", &ListObject::set_item},
+                                       {"__delitem__", &ListObject::delete_item},
+                                       {"__len__", &ListObject::length},
+                                       {"__contains__", &ListObject::contains},
+                                       {"__add__", &ListObject::add},
+                                       {"__mul__", &ListObject::multiply},
+                                       {"__rmul__", &ListObject::multiply},
+                                       {"__imul__", &ListObject::multiply_here},
+                                       {"__reversed__", &ListObject::reversed}};
   return all;
 }
 
-SharedList::SharedList(const Arguments& arguments) {
+ListObject::ListObject(const Arguments& arguments) {
   const auto given = arguments.bind({{"iterable", Object::tuple()}});
   items_ = elements_of(given[0]);
 }
 
-std::optional<Answer> SharedList::append(Call& call) {
+std::optional<Answer> ListObject::append(Call& call) {
   items_.push_back(call.bind({"object"})[0]);
   return Object();
 }
 
-std::optional<Answer> SharedList::extend(Call& call) {
+std::optional<Answer> ListObject::extend(Call& call) {
   auto more = elements_of(call.bind({"iterable"})[0]);
   items_.insert(items_.end(), std::move_iterator(more.begin()), std::move_iterator(more.end()));
   return Object();
 }
 
-std::optional<Answer> SharedList::insert(Call& call) {
+std::optional<Answer> ListObject::insert(Call& call) {
   const auto given = call.bind({"index", "object"});
   const auto size = static_cast<std::int64_t>(items_.size());
   std::int64_t place = index_from(given[0]);
@@ -66,7 +66,7 @@ std::optional<Answer> SharedList::insert(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedList::pop(Call& call) {
+std::optional<Answer> ListObject::pop(Call& call) {
   const auto given = call.bind({{"index", Object(-1)}});
   if (items_.empty()) throw PythonError("IndexError", "pop from empty list");
   const std::size_t place = place_from(given[0], items_.size(), "pop");
@@ -75,7 +75,7 @@ std::optional<Answer> SharedList::pop(Call& call) {
   return taken;
 }
 
-std::optional<Answer> SharedList::remove(Call& call) {
+std::optional<Answer> ListObject::remove(Call& call) {
   const Object value = call.bind({"value"})[0];
   const auto found =
       std::find_if(items_.begin(), items_.end(), [&](const Object& each) { return matches(each, value); });
@@ -85,24 +85,24 @@ std::optional<Answer> SharedList::remove(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedList::clear(Call& call) {
+std::optional<Answer> ListObject::clear(Call& call) {
   (void)call.bind({});
   const auto dropped = std::exchange(items_, {});
   return Object();
 }
 
-std::optional<Answer> SharedList::copy(Call& call) {
+std::optional<Answer> ListObject::copy(Call& call) {
   (void)call.bind({});
   return value();
 }
 
-std::optional<Answer> SharedList::count(Call& call) {
+std::optional<Answer> ListObject::count(Call& call) {
   const Object value = call.bind({"value"})[0];
   return Object(
       std::count_if(items_.begin(), items_.end(), [&](const Object& each) { return matches(each, value); }));
 }
 
-std::optional<Answer> SharedList::index(Call& call) {
+std::optional<Answer> ListObject::index(Call& call) {
   const auto given = call.bind({"value", {"start", Object(0)}, {"stop", Object(INT64_MAX)}});
   const Object range =
       Object::instance(Object::name("builtins", "slice"), Object::tuple({given[1], given[2], Object()}));
@@ -112,13 +112,13 @@ std::optional<Answer> SharedList::index(Call& call) {
   throw PythonError("ValueError", given[0].repr(kLongestName) + " is not in list");
 }
 
-std::optional<Answer> SharedList::reverse(Call& call) {
+std::optional<Answer> ListObject::reverse(Call& call) {
   (void)call.bind({});
   std::reverse(items_.begin(), items_.end());
   return Object();
 }
 
-std::optional<Answer> SharedList::sort(Call& call) {
+std::optional<Answer> ListObject::sort(Call& call) {
   if (!call.arguments().positional().empty())
     throw PythonError("TypeError", "sort() takes no positional arguments");
   const auto given = call.bind({{"key", Object()}, {"reverse", Object(false)}});
@@ -136,13 +136,13 @@ std::optional<Answer> SharedList::sort(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedList::get_item(Call& call) {
+std::optional<Answer> ListObject::get_item(Call& call) {
   const Object key = call.bind({"key"})[0];
   if (const auto slice = slice_from(key, items_.size())) return Object::list(take_slice(items_, *slice));
   return items_[place_from(key, items_.size(), "list")];
 }
 
-std::optional<Answer> SharedList::set_item(Call& call) {
+std::optional<Answer> ListObject::set_item(Call& call) {
   const auto given = call.bind({"key", "value"});
   if (const auto slice = slice_from(given[0], items_.size()))
     set_slice(items_, *slice, elements_of(given[1]));
@@ -151,7 +151,7 @@ std::optional<Answer> SharedList::set_item(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedList::delete_item(Call& call) {
+std::optional<Answer> ListObject::delete_item(Call& call) {
   const Object key = call.bind({"key"})[0];
   if (const auto slice = slice_from(key, items_.size()))
     erase_slice(items_, *slice);
@@ -161,18 +161,18 @@ std::optional<Answer> SharedList::delete_item(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedList::length(Call& call) {
+std::optional<Answer> ListObject::length(Call& call) {
   (void)call.bind({});
   return Object(items_.size());
 }
 
-std::optional<Answer> SharedList::contains(Call& call) {
+std::optional<Answer> ListObject::contains(Call& call) {
   const Object value = call.bind({"key"})[0];
   return Object(
       std::any_of(items_.begin(), items_.end(), [&](const Object& each) { return matches(each, value); }));
 }
 
-std::optional<Answer> SharedList::add(Call& call) {
+std::optional<Answer> ListObject::add(Call& call) {
   const Object other = call.bind({"value"})[0];
   if (other.kind() != Kind::list)
     throw PythonError("TypeError",
@@ -182,7 +182,7 @@ std::optional<Answer> SharedList::add(Call& call) {
   return Object::list(std::move(both));
 }
 
-std::vector<Object> SharedList::repeated(const Object& times) const {
+std::vector<Object> ListObject::repeated(const Object& times) const {
   const std::int64_t count = std::max<std::int64_t>(index_from(times), 0);
   std::vector<Object> all;
   if (items_.empty()) return all;
@@ -192,17 +192,17 @@ std::vector<Object> SharedList::repeated(const Object& times) const {
   return all;
 }
 
-std::optional<Answer> SharedList::multiply(Call& call) {
+std::optional<Answer> ListObject::multiply(Call& call) {
   return Object::list(repeated(call.bind({"value"})[0]));
 }
 
-std::optional<Answer> SharedList::multiply_here(Call& call) {
+std::optional<Answer> ListObject::multiply_here(Call& call) {
   items_ = repeated(call.bind({"value"})[0]);
   return Object();
 }
 
 // An iterator of Python's over what is in the list now.
-std::optional<Answer> SharedList::reversed(Call& call) {
+std::optional<Answer> ListObject::reversed(Call& call) {
   (void)call.bind({});
   return Object::instance(Object::name("builtins", "iter"),
                           Object::tuple({Object::list({items_.rbegin(), items_.rend()})}));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_value.hpp"
+#include "manager/value_objects.hpp"
 
 #include <algorithm>
 
@@ -7,62 +7,62 @@
 
 namespace polyproc::inline v0 {
 
-const Methods<SharedValue>& SharedValue::methods() {
-  static const Methods<SharedValue> all{{"get", &SharedValue::get}, {"set", &SharedValue::set}};
+const Methods<ValueObject>& ValueObject::methods() {
+  static const Methods<ValueObject> all{{"get", &ValueObject::get}, {"set", &ValueObject::set}};
   return all;
 }
 
-SharedValue::SharedValue(const Arguments& arguments) {
+ValueObject::ValueObject(const Arguments& arguments) {
   const auto given = arguments.bind({"typecode", "value", {"lock", Object(true)}});
   typecode_ = given[0];
   value_ = given[1];
 }
 
-std::string SharedValue::repr() const {
+std::string ValueObject::repr() const {
   return fmt::format("Value({}, {})", typecode_.repr(kLongestName), value_.repr(kLongestText));
 }
 
-std::optional<Answer> SharedValue::get(Call& call) {
+std::optional<Answer> ValueObject::get(Call& call) {
   (void)call.bind({});
   return value_;
 }
 
-std::optional<Answer> SharedValue::set(Call& call) {
+std::optional<Answer> ValueObject::set(Call& call) {
   value_ = call.bind({"value"})[0];
   return Object();
 }
 
-const Methods<SharedArray>& SharedArray::methods() {
-  static const Methods<SharedArray> all{{"__len__", &SharedArray::length},
-                                        {"__getitem__", &SharedArray::get_item},
-                                        {"__setitem__", &SharedArray::set_item}};
+const Methods<ArrayObject>& ArrayObject::methods() {
+  static const Methods<ArrayObject> all{{"__len__", &ArrayObject::length},
+                                        {"__getitem__", &ArrayObject::get_item},
+                                        {"__setitem__", &ArrayObject::set_item}};
   return all;
 }
 
-SharedArray::SharedArray(const Arguments& arguments) {
+ArrayObject::ArrayObject(const Arguments& arguments) {
   const auto given = arguments.bind({"typecode", "sequence", {"lock", Object(true)}});
   array_.typecode = PythonArray::typecode_from(given[0]);
   for (const Object& item : elements_of(given[1]))
     array_.items.push_back(PythonArray::element(array_.typecode, item));
 }
 
-std::string SharedArray::repr() const {
+std::string ArrayObject::repr() const {
   return fmt::format("array('{}', {})", array_.typecode, Object::list(array_.items).repr(kLongestText));
 }
 
-std::optional<Answer> SharedArray::length(Call& call) {
+std::optional<Answer> ArrayObject::length(Call& call) {
   (void)call.bind({});
   return Object(array_.items.size());
 }
 
-std::optional<Answer> SharedArray::get_item(Call& call) {
+std::optional<Answer> ArrayObject::get_item(Call& call) {
   const Object key = call.bind({"key"})[0];
   if (const auto slice = slice_from(key, array_.items.size()))
     return PythonArray{array_.typecode, take_slice(array_.items, *slice)}.to_object();
   return array_.items[place_from(key, array_.items.size(), "array")];
 }
 
-std::optional<Answer> SharedArray::set_item(Call& call) {
+std::optional<Answer> ArrayObject::set_item(Call& call) {
   const auto given = call.bind({"key", "value"});
   if (const auto slice = slice_from(given[0], array_.items.size())) {
     auto values = elements_of(given[1]);
@@ -75,21 +75,21 @@ std::optional<Answer> SharedArray::set_item(Call& call) {
   return Object();
 }
 
-const Methods<SharedNamespace>& SharedNamespace::methods() {
-  static const Methods<SharedNamespace> all{{"__getattribute__", &SharedNamespace::get},
-                                            {"__setattr__", &SharedNamespace::set},
-                                            {"__delattr__", &SharedNamespace::remove}};
+const Methods<NamespaceObject>& NamespaceObject::methods() {
+  static const Methods<NamespaceObject> all{{"__getattribute__", &NamespaceObject::get},
+                                            {"__setattr__", &NamespaceObject::set},
+                                            {"__delattr__", &NamespaceObject::remove}};
   return all;
 }
 
-SharedNamespace::SharedNamespace(const Arguments& arguments) {
+NamespaceObject::NamespaceObject(const Arguments& arguments) {
   if (!arguments.positional().empty())
     throw PythonError("TypeError", "Namespace() takes attributes by name alone");
   for (const auto& [name, value] : arguments.keywords().entries()) attributes_.set(name, value);
 }
 
 // In the order of their names, as Python prints them.
-std::string SharedNamespace::repr() const {
+std::string NamespaceObject::repr() const {
   std::vector<std::string> parts;
   for (const auto& [name, value] : attributes_.entries())
     if (!name.as_utf8().starts_with('_'))
@@ -114,20 +114,20 @@ const Object& checked_name(const Object& name) {
 
 }  // namespace
 
-std::optional<Answer> SharedNamespace::get(Call& call) {
+std::optional<Answer> NamespaceObject::get(Call& call) {
   const auto given = call.bind({"name"});
   const Object* found = attributes_.find(checked_name(given[0]));
   if (found == nullptr) throw_no_attribute(given[0]);
   return *found;
 }
 
-std::optional<Answer> SharedNamespace::set(Call& call) {
+std::optional<Answer> NamespaceObject::set(Call& call) {
   const auto given = call.bind({"name", "value"});
   attributes_.set(checked_name(given[0]), given[1]);
   return Object();
 }
 
-std::optional<Answer> SharedNamespace::remove(Call& call) {
+std::optional<Answer> NamespaceObject::remove(Call& call) {
   const auto given = call.bind({"name"});
   if (!attributes_.erase(checked_name(given[0]))) throw_no_attribute(given[0]);
   return Object();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_queue.hpp"
+#include "manager/queue_object.hpp"
 
 #include <algorithm>
 
@@ -7,28 +7,28 @@
 
 namespace polyproc::inline v0 {
 
-const Methods<SharedQueue>& SharedQueue::methods() {
-  static const Methods<SharedQueue> all{{"put", &SharedQueue::put},
-                                        {"put_nowait", &SharedQueue::put_nowait},
-                                        {"get", &SharedQueue::get},
-                                        {"get_nowait", &SharedQueue::get_nowait},
-                                        {"task_done", &SharedQueue::task_done},
-                                        {"join", &SharedQueue::join},
-                                        {"qsize", &SharedQueue::qsize},
-                                        {"empty", &SharedQueue::empty},
-                                        {"full", &SharedQueue::full},
-                                        {"shutdown", &SharedQueue::shutdown}};
+const Methods<QueueObject>& QueueObject::methods() {
+  static const Methods<QueueObject> all{{"put", &QueueObject::put},
+                                        {"put_nowait", &QueueObject::put_nowait},
+                                        {"get", &QueueObject::get},
+                                        {"get_nowait", &QueueObject::get_nowait},
+                                        {"task_done", &QueueObject::task_done},
+                                        {"join", &QueueObject::join},
+                                        {"qsize", &QueueObject::qsize},
+                                        {"empty", &QueueObject::empty},
+                                        {"full", &QueueObject::full},
+                                        {"shutdown", &QueueObject::shutdown}};
   return all;
 }
 
-SharedQueue::SharedQueue(const Arguments& arguments)
+QueueObject::QueueObject(const Arguments& arguments)
     : most_(index_from(arguments.bind({{"maxsize", Object(0)}})[0])) {}
 
-std::string SharedQueue::repr() const {
+std::string QueueObject::repr() const {
   return fmt::format("<Queue maxsize={} qsize={}>", most_, items_.size());
 }
 
-void SharedQueue::settle() {
+void QueueObject::settle() {
   bool any = true;
   while (any) {
     any = getters_.wake();
@@ -36,7 +36,7 @@ void SharedQueue::settle() {
   }
 }
 
-std::optional<Object> SharedQueue::try_put(const Object& item) {
+std::optional<Object> QueueObject::try_put(const Object& item) {
   if (shut_down_) throw PythonError("queue.ShutDown");
   if (is_full()) return std::nullopt;
   items_.push_back(item);
@@ -44,7 +44,7 @@ std::optional<Object> SharedQueue::try_put(const Object& item) {
   return Object();
 }
 
-std::optional<Object> SharedQueue::try_get() {
+std::optional<Object> QueueObject::try_get() {
   if (items_.empty()) {
     if (shut_down_) throw PythonError("queue.ShutDown");
     return std::nullopt;
@@ -65,7 +65,7 @@ Deadline deadline_of(const Object& block, const Object& timeout) {
 
 }  // namespace
 
-std::optional<Answer> SharedQueue::put_until(Call& call, const Object& item, Deadline until) {
+std::optional<Answer> QueueObject::put_until(Call& call, const Object& item, Deadline until) {
   auto done = call.attempt_or_wait(
       putters_, [this, item] { return try_put(item); }, until,
       []() -> std::optional<Object> { throw PythonError("queue.Full"); });
@@ -74,7 +74,7 @@ std::optional<Answer> SharedQueue::put_until(Call& call, const Object& item, Dea
   return std::move(*done);
 }
 
-std::optional<Answer> SharedQueue::get_until(Call& call, Deadline until) {
+std::optional<Answer> QueueObject::get_until(Call& call, Deadline until) {
   auto item = call.attempt_or_wait(
       getters_, [this] { return try_get(); }, until,
       []() -> std::optional<Object> { throw PythonError("queue.Empty"); });
@@ -83,33 +83,33 @@ std::optional<Answer> SharedQueue::get_until(Call& call, Deadline until) {
   return std::move(*item);
 }
 
-std::optional<Answer> SharedQueue::put(Call& call) {
+std::optional<Answer> QueueObject::put(Call& call) {
   const auto given = call.bind({"item", {"block", Object(true)}, {"timeout", Object()}});
   return put_until(call, given[0], deadline_of(given[1], given[2]));
 }
 
-std::optional<Answer> SharedQueue::put_nowait(Call& call) {
+std::optional<Answer> QueueObject::put_nowait(Call& call) {
   return put_until(call, call.bind({"item"})[0], Deadline::now());
 }
 
-std::optional<Answer> SharedQueue::get(Call& call) {
+std::optional<Answer> QueueObject::get(Call& call) {
   const auto given = call.bind({{"block", Object(true)}, {"timeout", Object()}});
   return get_until(call, deadline_of(given[0], given[1]));
 }
 
-std::optional<Answer> SharedQueue::get_nowait(Call& call) {
+std::optional<Answer> QueueObject::get_nowait(Call& call) {
   (void)call.bind({});
   return get_until(call, Deadline::now());
 }
 
-std::optional<Answer> SharedQueue::task_done(Call& call) {
+std::optional<Answer> QueueObject::task_done(Call& call) {
   (void)call.bind({});
   if (unfinished_ == 0) throw PythonError("ValueError", "task_done() called too many times");
   if (--unfinished_ == 0) joiners_.wake();
   return Object();
 }
 
-std::optional<Answer> SharedQueue::join(Call& call) {
+std::optional<Answer> QueueObject::join(Call& call) {
   (void)call.bind({});
   return call.attempt_or_wait(
       joiners_,
@@ -117,23 +117,23 @@ std::optional<Answer> SharedQueue::join(Call& call) {
       Deadline::never(), {});
 }
 
-std::optional<Answer> SharedQueue::qsize(Call& call) {
+std::optional<Answer> QueueObject::qsize(Call& call) {
   (void)call.bind({});
   return Object(items_.size());
 }
 
-std::optional<Answer> SharedQueue::empty(Call& call) {
+std::optional<Answer> QueueObject::empty(Call& call) {
   (void)call.bind({});
   return Object(items_.empty());
 }
 
-std::optional<Answer> SharedQueue::full(Call& call) {
+std::optional<Answer> QueueObject::full(Call& call) {
   (void)call.bind({});
   return Object(is_full());
 }
 
 // As Python 3.13: `immediate` drops what is in it, as if it had been got and done.
-std::optional<Answer> SharedQueue::shutdown(Call& call) {
+std::optional<Answer> QueueObject::shutdown(Call& call) {
   const auto given = call.bind({{"immediate", Object(false)}});
   shut_down_ = true;
   if (truth(given[0])) {

@@ -8,11 +8,11 @@
 
 namespace polyproc::inline v0 {
 
-class SharedList : public WithMethods<SharedList> {
+class ListObject : public WithMethods<ListObject> {
  public:
   // list(), list(iterable)
-  explicit SharedList(const Arguments& arguments);
-  static const Methods<SharedList>& methods();
+  explicit ListObject(const Arguments& arguments);
+  static const Methods<ListObject>& methods();
 
   [[nodiscard]] Object value() const override { return Object::list(items_); }
   [[nodiscard]] std::string repr() const override { return value().repr(kLongestText); }

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: MIT
-#include "manager/shared_sync.hpp"
+#include "manager/sync_objects.hpp"
 
 #include <limits>
 
 namespace polyproc::inline v0 {
 
-const Methods<SharedEvent>& SharedEvent::methods() {
-  static const Methods<SharedEvent> all{{"is_set", &SharedEvent::is_set},
-                                        {"set", &SharedEvent::set},
-                                        {"clear", &SharedEvent::clear},
-                                        {"wait", &SharedEvent::wait}};
+const Methods<EventObject>& EventObject::methods() {
+  static const Methods<EventObject> all{{"is_set", &EventObject::is_set},
+                                        {"set", &EventObject::set},
+                                        {"clear", &EventObject::clear},
+                                        {"wait", &EventObject::wait}};
   return all;
 }
 
-std::string SharedEvent::repr() const { return set_ ? "<Event: set>" : "<Event: unset>"; }
+std::string EventObject::repr() const { return set_ ? "<Event: set>" : "<Event: unset>"; }
 
-std::optional<Answer> SharedEvent::is_set(Call& call) {
+std::optional<Answer> EventObject::is_set(Call& call) {
   (void)call.bind({});
   return Object(set_);
 }
 
-std::optional<Answer> SharedEvent::set(Call& call) {
+std::optional<Answer> EventObject::set(Call& call) {
   (void)call.bind({});
   set_ = true;
   waiters_.wake();
   return Object();
 }
 
-std::optional<Answer> SharedEvent::clear(Call& call) {
+std::optional<Answer> EventObject::clear(Call& call) {
   (void)call.bind({});
   set_ = false;
   return Object();
 }
 
-std::optional<Answer> SharedEvent::wait(Call& call) {
+std::optional<Answer> EventObject::wait(Call& call) {
   const auto given = call.bind({{"timeout", Object()}});
   return call.attempt_or_wait(
       waiters_,
@@ -41,23 +41,23 @@ std::optional<Answer> SharedEvent::wait(Call& call) {
       deadline_from(given[0]), [this] { return Object(set_); });
 }
 
-const Methods<SharedSemaphore>& SharedSemaphore::methods() {
-  static const Methods<SharedSemaphore> all{{"acquire", &SharedSemaphore::acquire},
-                                            {"release", &SharedSemaphore::release},
-                                            {"get_value", &SharedSemaphore::get_value},
-                                            {"locked", &SharedSemaphore::locked}};
+const Methods<SemaphoreObject>& SemaphoreObject::methods() {
+  static const Methods<SemaphoreObject> all{{"acquire", &SemaphoreObject::acquire},
+                                            {"release", &SemaphoreObject::release},
+                                            {"get_value", &SemaphoreObject::get_value},
+                                            {"locked", &SemaphoreObject::locked}};
   return all;
 }
 
-SharedSemaphore::SharedSemaphore(Form form, const Arguments& arguments)
+SemaphoreObject::SemaphoreObject(Form form, const Arguments& arguments)
     : value_(index_from(arguments.bind({{"value", Object(1)}})[0])),
       most_(form == Form::bounded ? value_ : std::numeric_limits<std::int64_t>::max()) {
   if (value_ < 0) throw PythonError("ValueError", "semaphore initial value must be >= 0");
 }
 
-std::string SharedSemaphore::repr() const { return fmt::format("<Semaphore: value={}>", value_); }
+std::string SemaphoreObject::repr() const { return fmt::format("<Semaphore: value={}>", value_); }
 
-std::optional<Answer> SharedSemaphore::acquire(Call& call) {
+std::optional<Answer> SemaphoreObject::acquire(Call& call) {
   const auto given = call.bind({{"blocking", Object(true)}, {"timeout", Object()}});
   if (!truth(given[0]) && !given[1].is_none())
     throw PythonError("ValueError", "can't specify timeout for non-blocking acquire");
@@ -71,7 +71,7 @@ std::optional<Answer> SharedSemaphore::acquire(Call& call) {
       truth(given[0]) ? deadline_from(given[1]) : Deadline::now(), [] { return Object(false); });
 }
 
-std::optional<Answer> SharedSemaphore::release(Call& call) {
+std::optional<Answer> SemaphoreObject::release(Call& call) {
   const std::int64_t count = index_from(call.bind({{"n", Object(1)}})[0]);
   if (count < 1) throw PythonError("ValueError", "n must be one or more");
   if (count > most_ - value_) throw PythonError("ValueError", "Semaphore released too many times");
@@ -80,25 +80,25 @@ std::optional<Answer> SharedSemaphore::release(Call& call) {
   return Object();
 }
 
-std::optional<Answer> SharedSemaphore::get_value(Call& call) {
+std::optional<Answer> SemaphoreObject::get_value(Call& call) {
   (void)call.bind({});
   return Object(value_);
 }
 
-std::optional<Answer> SharedSemaphore::locked(Call& call) {
+std::optional<Answer> SemaphoreObject::locked(Call& call) {
   (void)call.bind({});
   return Object(value_ == 0);
 }
 
-const Methods<SharedBarrier>& SharedBarrier::methods() {
-  static const Methods<SharedBarrier> all{{"wait", &SharedBarrier::wait},
-                                          {"reset", &SharedBarrier::reset},
-                                          {"abort", &SharedBarrier::abort},
-                                          {"__getattribute__", &SharedBarrier::get_attribute}};
+const Methods<BarrierObject>& BarrierObject::methods() {
+  static const Methods<BarrierObject> all{{"wait", &BarrierObject::wait},
+                                          {"reset", &BarrierObject::reset},
+                                          {"abort", &BarrierObject::abort},
+                                          {"__getattribute__", &BarrierObject::get_attribute}};
   return all;
 }
 
-SharedBarrier::SharedBarrier(const Arguments& arguments) {
+BarrierObject::BarrierObject(const Arguments& arguments) {
   const auto given = arguments.bind({"parties", {"action", Object()}, {"timeout", Object()}});
   parties_ = index_from(given[0]);
   if (parties_ < 1) throw PythonError("ValueError", "parties must be > 0");
@@ -111,21 +111,21 @@ SharedBarrier::SharedBarrier(const Arguments& arguments) {
   (void)deadline_from(timeout_);
 }
 
-std::string SharedBarrier::repr() const {
+std::string BarrierObject::repr() const {
   return broken_ ? std::string("<Barrier: broken>")
                  : fmt::format("<Barrier: waiters={}/{}>", waiters_.size(), parties_);
 }
 
-void SharedBarrier::fail_waiting() {
+void BarrierObject::fail_waiting() {
   while (!waiters_.empty()) waiters_.front().fail(PythonError("threading.BrokenBarrierError").exception());
 }
 
-void SharedBarrier::break_all() {
+void BarrierObject::break_all() {
   broken_ = true;
   fail_waiting();
 }
 
-std::optional<Answer> SharedBarrier::wait(Call& call) {
+std::optional<Answer> BarrierObject::wait(Call& call) {
   const auto given = call.bind({{"timeout", Object()}});
   const Deadline until = deadline_from(given[0].is_none() ? timeout_ : given[0]);
   if (broken_) throw PythonError("threading.BrokenBarrierError");
@@ -134,7 +134,7 @@ std::optional<Answer> SharedBarrier::wait(Call& call) {
     for (std::size_t i = 0; i < place; ++i) waiters_.front().answer(Object(i));
     return Object(place);
   }
-  const auto self = std::static_pointer_cast<SharedBarrier>(shared_from_this());
+  const auto self = std::static_pointer_cast<BarrierObject>(shared_from_this());
   const auto break_it = [this]() -> std::optional<Object> {
     break_all();
     throw PythonError("threading.BrokenBarrierError");
@@ -151,20 +151,20 @@ std::optional<Answer> SharedBarrier::wait(Call& call) {
   return std::nullopt;
 }
 
-std::optional<Answer> SharedBarrier::reset(Call& call) {
+std::optional<Answer> BarrierObject::reset(Call& call) {
   (void)call.bind({});
   fail_waiting();
   broken_ = false;
   return Object();
 }
 
-std::optional<Answer> SharedBarrier::abort(Call& call) {
+std::optional<Answer> BarrierObject::abort(Call& call) {
   (void)call.bind({});
   break_all();
   return Object();
 }
 
-std::optional<Answer> SharedBarrier::get_attribute(Call& call) {
+std::optional<Answer> BarrierObject::get_attribute(Call& call) {
   const Object name = call.bind({"name"})[0];
   if (name == Object("parties")) return Object(parties_);
   if (name == Object("n_waiting")) return Object(waiters_.size());
