@@ -63,6 +63,8 @@ class Line {
                                                      std::span<const std::byte> arguments);
   [[nodiscard]] bool wait(PendingAnswer& answer, Deadline deadline);
   void tell(Ask ask, std::uint32_t number, std::uint64_t object);
+  // The same without ever waiting for somebody who sends, who may be waiting for this thread to receive.
+  void tell_soon(Ask ask, std::uint32_t number, std::uint64_t object);
   void cork();
   void uncork();
   [[nodiscard]] bool is_broken() const noexcept { return broken_.load(std::memory_order_acquire); }
@@ -76,7 +78,9 @@ class Line {
   };
   [[noreturn]] void throw_gone() const;
   void send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
+  void append(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
   void send_output();
+  void send_what_waits();
   void make_room();
   bool receive(Deadline deadline);
   void take_message(std::vector<std::byte> message);
@@ -99,6 +103,7 @@ class Line {
   std::uint32_t last_number_ = 0;
   std::unordered_map<std::uint32_t, std::weak_ptr<PendingAnswer>> calls_;
   std::vector<Waiter*> waiters_;
+  std::vector<native::RequestHead> to_tell_;
 
   FrameParser parser_;  // the receiver's alone
   std::array<std::byte, kReadBytes> input_;
@@ -143,9 +148,37 @@ void Line::tell(Ask ask, std::uint32_t number, std::uint64_t object) {
   send({ask, 0, number, 0, object}, {}, {});
 }
 
-void Line::send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest) {
-  const std::lock_guard lock(sending_);
-  if (is_broken()) throw_gone();
+void Line::tell_soon(Ask ask, std::uint32_t number, std::uint64_t object) {
+  {
+    const std::lock_guard lock(lock_);
+    to_tell_.push_back({ask, 0, number, 0, object});
+  }
+  send_what_waits();
+}
+
+// If somebody else sends, it is his to do; what cannot be sent at once goes before whatever is sent next.
+void Line::send_what_waits() {
+  for (;;) {
+    const std::unique_lock sending(sending_, std::try_to_lock);
+    if (!sending) return;
+    std::vector<native::RequestHead> heads;
+    {
+      const std::lock_guard lock(lock_);
+      heads.swap(to_tell_);
+    }
+    if (heads.empty() || is_broken()) return;
+    for (const auto& head : heads) append(head, {}, {});
+    if (is_sending_ || corked_ != 0) return;
+    try {
+      const std::size_t sent = transport_->write_some(output_);
+      output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(sent));
+    } catch (const Error&) {
+      break_off();
+    }
+  }
+}
+
+void Line::append(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest) {
   std::array<std::byte, native::kRequestBytes> bytes;
   native::write_head(bytes, head);
   const FrameHeader frame(bytes.size() + method.size() + rest.size());
@@ -153,7 +186,16 @@ void Line::send(const native::RequestHead& head, std::string_view method, std::s
     output_.insert(output_.end(), part.begin(), part.end());
   };
   add(frame.bytes()), add(bytes), add(std::as_bytes(std::span(method))), add(rest);
-  if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) send_output();
+}
+
+void Line::send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest) {
+  {
+    const std::lock_guard lock(sending_);
+    if (is_broken()) throw_gone();
+    append(head, method, rest);
+    if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) send_output();
+  }
+  send_what_waits();
 }
 
 // The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
@@ -232,8 +274,8 @@ void Line::take_message(std::vector<std::byte> message) {
 
 // Of an answer that nobody wants any more.
 void Line::give_back(const native::AnswerHead& head, std::span<const std::byte> pickle) {
-  if (head.tell == Tell::proxies) tell(Ask::seen, head.number, 0);
-  if (head.tell == Tell::shared) tell(Ask::decrease, 0, shared_number(pickle));
+  if (head.tell == Tell::proxies) tell_soon(Ask::seen, head.number, 0);
+  if (head.tell == Tell::shared) tell_soon(Ask::decrease, 0, shared_number(pickle));
 }
 
 // What is there, at least something; false at the deadline. By one thread at a time.
@@ -321,7 +363,7 @@ class NativeLink final : public Link {
   void seen(std::uint32_t number) noexcept override {
     if (is_stale() || is_broken()) return;
     try {
-      line()->tell(Ask::seen, number, 0);
+      line()->tell_soon(Ask::seen, number, 0);
     } catch (const std::exception&) {  // the server is gone
     }
   }
@@ -329,7 +371,7 @@ class NativeLink final : public Link {
 
  protected:
   void send_increase(std::uint64_t object) override { line()->tell(Ask::increase, 0, object); }
-  void send_decrease(std::uint64_t object) override { line()->tell(Ask::decrease, 0, object); }
+  void send_decrease(std::uint64_t object) override { line()->tell_soon(Ask::decrease, 0, object); }
   // The parent's threads may be inside of the old one for ever: it is left as it is, but for its descriptor.
   void reopen() override {
     auto [transport, agreed] = open_transport(options_);

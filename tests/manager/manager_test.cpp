@@ -314,6 +314,32 @@ TEST_F(ManagerTest, AnswersThatNobodyWaitsForAreReadAndGivenBack) {
   EXPECT_EQ(manager_.number_of_objects(), before) << manager_.debug_info();
 }
 
+// Who receives for the others has something to tell, while they fill the connection.
+TEST_F(ManagerTest, ThreadsThatAbandonAnswersHoldNobodyUp) {
+  const std::size_t before = manager_.number_of_objects();
+  {
+    const auto text = manager_.value(std::string(50'000, 'x'));
+    const auto outer = manager_.list();
+    outer.append(manager_.list<int>().to_object());
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        const std::string large(50'000, 'y');
+        for (int each = 0; each < 100; ++each) {
+          (void)outer.call_async<Object>("__getitem__", 0);
+          (void)text.call_async<std::string>("get");
+          (void)outer.call_async<Object>("count", large);
+          if (each % 10 == 0) {
+            EXPECT_EQ(text.get().size(), 50'000u);
+          }
+        }
+      });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(outer.size(), 1u);
+  }
+  EXPECT_EQ(manager_.number_of_objects(), before) << manager_.debug_info();
+}
+
 TEST(ManagerConnection, EndsWithItsLastUserThoughAnAnswerIsOutstanding) {
   ServerThread server;
   { (void)Manager::connect(server.address(), kKey).queue<int>().call_async<int>("get"); }

@@ -73,6 +73,9 @@ class ServerSecurity : public ::testing::Test {
 TEST_F(ServerSecurity, WrongKeysAreRefusedAndLogged) {
   EXPECT_THROW((void)connect_to(server_.address(), {.authkey = "wrong"}), AuthenticationError);
   EXPECT_THROW((void)Manager::connect(server_.address(), "wrong"), AuthenticationError);
+  // The client is told before it is written down.
+  const Deadline deadline = Deadline::after(20s);
+  while (log().size() < 2 && !deadline.passed()) std::this_thread::yield();
   EXPECT_EQ(log().size(), 2u);
   EXPECT_THAT(log(), Contains(HasSubstr("another key")));
 }
