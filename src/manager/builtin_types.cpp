@@ -24,8 +24,8 @@ std::vector<std::string> exposed_of() {
 }
 
 template <class T>
-void add(ObjectTable& objects, std::string name, std::string proxy, SharedType::Factory make) {
-  objects.add_type({std::move(name), exposed_of<T>(), std::move(make), std::move(proxy)});
+void add(ObjectTable& objects, std::string name, SharedType::Factory make) {
+  objects.add_type({std::move(name), exposed_of<T>(), std::move(make)});
 }
 
 template <class T>
@@ -62,24 +62,22 @@ std::shared_ptr<SharedObject> make_condition(const Arguments& arguments, ObjectT
 }  // namespace
 
 void add_builtin_types(ObjectTable& objects) {
-  add<ListObject>(objects, "list", "ListProxy", make_from_arguments<ListObject>);
-  add<DictObject>(objects, "dict", "DictProxy", make_from_arguments<DictObject>);
-  add<SetObject>(objects, "set", "SetProxy", make_from_arguments<SetObject>);
-  add<ValueObject>(objects, "Value", "ValueProxy", make_from_arguments<ValueObject>);
-  add<ArrayObject>(objects, "Array", "ArrayProxy", make_from_arguments<ArrayObject>);
-  add<NamespaceObject>(objects, "Namespace", "NamespaceProxy", make_from_arguments<NamespaceObject>);
-  add<QueueObject>(objects, "Queue", "AutoProxy", make_from_arguments<QueueObject>);
-  add<QueueObject>(objects, "JoinableQueue", "AutoProxy", make_from_arguments<QueueObject>);
-  add<EventObject>(objects, "Event", "EventProxy", make_event);
-  add<LockObject>(objects, "Lock", "AcquirerProxy", make_lock<LockObject::Form::plain>);
-  add<LockObject>(objects, "RLock", "AcquirerProxy", make_lock<LockObject::Form::recursive>);
-  add<SemaphoreObject>(objects, "Semaphore", "AcquirerProxy",
-                       make_semaphore<SemaphoreObject::Form::unbounded>);
-  add<SemaphoreObject>(objects, "BoundedSemaphore", "AcquirerProxy",
-                       make_semaphore<SemaphoreObject::Form::bounded>);
-  add<ConditionObject>(objects, "Condition", "ConditionProxy", make_condition);
-  add<BarrierObject>(objects, "Barrier", "BarrierProxy", make_from_arguments<BarrierObject>);
-  add<IteratorObject>(objects, "Iterator", "IteratorProxy", {});
+  add<ListObject>(objects, "list", make_from_arguments<ListObject>);
+  add<DictObject>(objects, "dict", make_from_arguments<DictObject>);
+  add<SetObject>(objects, "set", make_from_arguments<SetObject>);
+  add<ValueObject>(objects, "Value", make_from_arguments<ValueObject>);
+  add<ArrayObject>(objects, "Array", make_from_arguments<ArrayObject>);
+  add<NamespaceObject>(objects, "Namespace", make_from_arguments<NamespaceObject>);
+  add<QueueObject>(objects, "Queue", make_from_arguments<QueueObject>);
+  add<QueueObject>(objects, "JoinableQueue", make_from_arguments<QueueObject>);
+  add<EventObject>(objects, "Event", make_event);
+  add<LockObject>(objects, "Lock", make_lock<LockObject::Form::plain>);
+  add<LockObject>(objects, "RLock", make_lock<LockObject::Form::recursive>);
+  add<SemaphoreObject>(objects, "Semaphore", make_semaphore<SemaphoreObject::Form::unbounded>);
+  add<SemaphoreObject>(objects, "BoundedSemaphore", make_semaphore<SemaphoreObject::Form::bounded>);
+  add<ConditionObject>(objects, "Condition", make_condition);
+  add<BarrierObject>(objects, "Barrier", make_from_arguments<BarrierObject>);
+  add<IteratorObject>(objects, "Iterator", {});
 }
 
 }  // namespace polyproc::inline v0

@@ -12,7 +12,6 @@
 #include <polyproc/manager/remote_error.hpp>
 
 #include "manager/native_link.hpp"
-#include "manager/peer.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -39,10 +38,6 @@ Links& links() {
   }();
   return all;
 }
-
-}  // namespace
-
-namespace {
 
 // "KeyError: 'x'" is what the last line of CPython's traceback says.
 [[noreturn]] void throw_refusal(const std::string& text) {
@@ -72,11 +67,20 @@ PendingAnswer::~PendingAnswer() {
   }
 }
 
-std::uint64_t shared_number(std::span<const std::byte> pickle) {
-  const Object parts = decode_pickle<Object>(pickle);
+namespace {
+
+// (number, typeid, exposed methods)
+Object shared_parts(std::span<const std::byte> pickle) {
+  Object parts = decode_pickle<Object>(pickle);
   if (parts.kind() != Kind::tuple || parts.size() != 3) throw DecodeError("a shared object that is none", 0);
-  return static_cast<std::uint64_t>(parts.items()[0].as_int());
+  return parts;
 }
+
+std::uint64_t number_in(const Object& parts) { return static_cast<std::uint64_t>(parts.items()[0].as_int()); }
+
+}  // namespace
+
+std::uint64_t shared_number(std::span<const std::byte> pickle) { return number_in(shared_parts(pickle)); }
 
 void PendingAnswer::deliver(native::Tell tell, std::uint32_t number, std::vector<std::byte> message,
                             std::size_t offset) {
@@ -102,9 +106,8 @@ std::span<const std::byte> PendingAnswer::value() const {
 Object PendingAnswer::take_shared() {
   raise_if_failed();
   if (!is_shared()) throw TypeMismatch("manager: the call returns a value, and no shared object");
-  Object parts = decode_pickle<Object>(pickle());
-  if (parts.kind() != Kind::tuple || parts.size() != 3) throw DecodeError("a shared object that is none", 0);
-  link_->adopt(static_cast<std::uint64_t>(parts.items()[0].as_int()));
+  Object parts = shared_parts(pickle());
+  link_->adopt(number_in(parts));
   message_.clear();
   offset_ = 0;
   return parts;
@@ -198,7 +201,8 @@ void encode_link(Encoder& out, const Link& link) {
   const LinkOptions& options = link.options();
   if (options.connect.tls)
     throw UsageError(
-        "passing a manager or proxy to a new program: TLS's settings cannot go with it; call Manager::connect there");
+        "passing a manager or proxy to a new program: TLS's settings cannot go with it; call "
+        "Manager::connect there");
   out.write_text(options.address.str());
   Transfer<std::vector<std::byte>>::encode(out, {options.key.bytes().begin(), options.key.bytes().end()});
   out.write_count(options.connect.allow_md5 ? 1 : 0);
@@ -227,14 +231,6 @@ std::uint32_t thread_number() noexcept {
   thread_local const std::uint32_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
   return mine;
 }
-
-namespace {
-thread_local Link* current_link = nullptr;
-}
-
-AnswerScope::AnswerScope(Link* link) noexcept : before_(std::exchange(current_link, link)) {}
-AnswerScope::~AnswerScope() { current_link = before_; }
-Link* AnswerScope::current() noexcept { return current_link; }
 
 RemoteError::RemoteError(std::string type, std::string message, std::string traceback, Object exception)
     : Error(fmt::format("in the manager's server: {}: {}", type, message)),
@@ -274,8 +270,8 @@ void raise_remote(const Object& exception) {
   if (type == "OSError" && !arguments.empty() && arguments[0] == Object(EOWNERDEAD))
     throw OwnerDied(
         "acquiring a manager's lock: the client that held it is gone, and what it guards may be half "
-        "changed; the "
-        "lock is not held");
+        "changed; "
+        "the lock is not held");
   throw RemoteError(type, message_of(arguments), {}, exception);
 }
 

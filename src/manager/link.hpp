@@ -128,19 +128,6 @@ void encode_link(Encoder& out, const Link& link);
 // Of the calling thread, in this process.
 [[nodiscard]] std::uint32_t thread_number() noexcept;
 
-// The link that an answer came through, while it is decoded by this thread.
-class AnswerScope {
- public:
-  explicit AnswerScope(Link* link) noexcept;
-  AnswerScope(const AnswerScope&) = delete;
-  AnswerScope& operator=(const AnswerScope&) = delete;
-  ~AnswerScope();
-  [[nodiscard]] static Link* current() noexcept;
-
- private:
-  Link* before_;
-};
-
 // Which object the pickle of Tell::shared names.
 [[nodiscard]] std::uint64_t shared_number(std::span<const std::byte> pickle);
 

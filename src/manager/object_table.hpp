@@ -26,8 +26,7 @@ struct SharedType {
   std::string name;  // Python's typeid
   // The methods that clients may call.
   std::vector<std::string> exposed;
-  Factory make;                     // none: clients cannot make it, only get it from a method
-  std::string proxy = "AutoProxy";  // Python's class of its proxies, in multiprocessing.managers
+  Factory make;  // none: clients cannot make it, only get it from a method
 };
 
 // One reference, given back at the end.

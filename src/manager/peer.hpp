@@ -72,7 +72,7 @@ class Peer : public ClientEnd {
 
 // "KeyError: 'name'"
 [[nodiscard]] std::string describe(const Object& exception);
-// Calls `body`; what it throws becomes a PythonError.
+// The exception that is being handled, as a PythonError.
 [[noreturn]] void rethrow_as_python_error();
 // Whether a value may hold proxies, by its bytes.
 [[nodiscard]] bool may_hold_proxies(std::span<const std::byte> pickle) noexcept;

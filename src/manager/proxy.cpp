@@ -57,8 +57,14 @@ Answered::~Answered() = default;
 
 std::span<const std::byte> Answered::pickle() const { return answer_->value(); }
 
-Answered::Scope::Scope(const Answered& answered) : scope_(new AnswerScope(&answered.answer_->link())) {}
-Answered::Scope::~Scope() { delete static_cast<AnswerScope*>(scope_); }
+namespace {
+// That an answer came through, while this thread decodes it.
+thread_local Link* current_link = nullptr;
+}  // namespace
+
+Answered::Scope::Scope(const Answered& answered)
+    : before_(std::exchange(current_link, &answered.answer_->link())) {}
+Answered::Scope::~Scope() { current_link = before_; }
 
 }  // namespace detail
 
@@ -74,7 +80,7 @@ namespace {
 
 // The link by which a proxy that was read in a value is used; null when there is none.
 std::shared_ptr<Link> link_for(const TokenParts& token) {
-  Link* const current = AnswerScope::current();
+  Link* const current = detail::current_link;
   if (current != nullptr && current->token_address() == token.address) return current->shared_from_this();
   return find_link(token.address);
 }
@@ -110,8 +116,7 @@ Proxy::Proxy(const Object& value) {
   if (!link)
     throw UsageError(
         fmt::format("receiving a proxy of an object in the manager's server at {}: this process has no "
-                    "connection to it; call "
-                    "Manager::connect first",
+                    "connection to it; call Manager::connect first",
                     token->address.repr()));
   reference_ = std::make_shared<Reference>(std::move(link), *number, token->typeid_name.as_string(),
                                            exposed_of_proxy(value), false);
@@ -177,7 +182,8 @@ Object make_slice(std::optional<std::int64_t> start, std::optional<std::int64_t>
 
 std::vector<Object> array_elements(const Object& array) {
   auto found = PythonArray::from(array);
-  if (!found) throw TypeMismatch(fmt::format("an array.array is expected, and there is {}", kind_name(array.kind())));
+  if (!found)
+    throw TypeMismatch(fmt::format("an array.array is expected, and there is {}", kind_name(array.kind())));
   return std::move(found->items);
 }
 

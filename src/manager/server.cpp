@@ -129,12 +129,10 @@ void ManagerServer::share(const std::string& name, std::string_view type) {
   } catch (const PythonError& error) {
     throw InvalidArgument(fmt::format("sharing '{}': {}", name, describe(error.exception())));
   }
-  state_->objects.add_type({name, of->exposed,
-                            [object](const Arguments& arguments, ObjectTable&) {
+  state_->objects.add_type({name, of->exposed, [object](const Arguments& arguments, ObjectTable&) {
                               (void)arguments.bind({});
                               return object;
-                            },
-                            "AutoProxy"});
+                            }});
 }
 void ManagerServer::shut_down_with(int descriptor, std::string_view reason) {
   auto& end = *state_->ends.emplace_back(std::make_unique<State::End>(*state_, descriptor, reason));

@@ -104,11 +104,7 @@ void Session::receive() {
   do {
     const auto count = transport_->read(part, Deadline::now());
     if (!count) return;
-    if (*count == 0) {
-      // Answers to what it said before it went are of no use to it.
-      input_ended_ = true;
-      throw EndOfFile("");
-    }
+    if (*count == 0) throw EndOfFile("");  // answers to what it said before it went are of no use to it
     input_.insert(input_.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(*count));
     take_input();
   } while (transport_->holds_input() && wants_input());

@@ -68,7 +68,6 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   std::size_t sent_ = 0;  // of the output
   std::uint32_t watched_ = 0;
   bool is_inside_ = false;  // the output is sent when the input is done with
-  bool input_ended_ = false;
 };
 
 }  // namespace polyproc::inline v0

@@ -149,7 +149,7 @@ void register_types(std::vector<detail::UserType> types) {
 
 void add_user_types(ObjectTable& objects) {
   for (const auto& type : registered_types()) {
-    SharedType shared{type->name, {}, {}, "AutoProxy"};
+    SharedType shared{type->name, {}, {}};
     for (const auto& [method, call] : type->methods) shared.exposed.push_back(method);
     if (type->maker)
       shared.make = [type, known = std::make_shared<UserObjects>()](

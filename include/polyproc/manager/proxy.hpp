@@ -80,7 +80,7 @@ class POLYPROC_API Answered {
     ~Scope();
 
    private:
-    void* scope_;
+    Link* before_;
   };
   [[nodiscard]] std::span<const std::byte> pickle() const;
   [[nodiscard]] Object object() const;
