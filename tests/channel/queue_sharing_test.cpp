@@ -20,6 +20,7 @@
 #include "channel/queue_state.hpp"
 #include "support/forked_child.hpp"
 #include "support/refusals.hpp"
+#include "sync/sleepers.hpp"
 
 namespace polyproc {
 namespace {
@@ -156,6 +157,13 @@ TEST(QueueExact, SizeIsNeverOutsideWhatCanBe) {
   consumer.join();
 }
 
+// Waits until this child, the first at this end, sleeps in the queue, or has been killed as it woke up from there.
+[[nodiscard]] bool sleeps_at(const Queue<int>& queue, QueueEnd QueueState::*end, const ForkedChild& child) {
+  const auto& sleepers = (reinterpret_cast<const QueueState*>(queue.block().data())->*end).sleepers;
+  return testing::wait_until([&] { return child.ended() || (sleepers & kSleepersAsleep) != 0; }) &&
+         testing::wait_until([&] { return child.ended() || testing::process_state(child.pid()) == 'S'; });
+}
+
 TEST(QueueWakeUp, GivenToAKilledConsumerIsNotLost) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
@@ -166,8 +174,9 @@ TEST(QueueWakeUp, GivenToAKilledConsumerIsNotLost) {
       os::arm_fail_point("sleepers.woken");
       (void)queue.get();
     });
-    ForkedChild survivor([&] { return queue.get_for(1s) == 7 ? 0 : 1; });
-    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(victim.pid()) == 'S'; });
+    ASSERT_TRUE(sleeps_at(queue, &QueueState::get, victim));
+    ForkedChild survivor([&] { return queue.get_for(10s) == 7 ? 0 : 1; });
+    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
     queue.put(7);
     EXPECT_EQ(survivor.join(), 0) << i;
     EXPECT_EQ(victim.join(), -SIGKILL) << i;
@@ -185,8 +194,9 @@ TEST(QueueWakeUp, GivenToAKilledProducerIsNotLost) {
       os::arm_fail_point("sleepers.woken");
       queue.put(2);
     });
-    ForkedChild survivor([&] { return queue.put_for(7, 1s) ? 0 : 1; });
-    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(victim.pid()) == 'S'; });
+    ASSERT_TRUE(sleeps_at(queue, &QueueState::put, victim));
+    ForkedChild survivor([&] { return queue.put_for(7, 10s) ? 0 : 1; });
+    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
     EXPECT_EQ(queue.get(), 1);
     EXPECT_EQ(survivor.join(), 0) << i;
     EXPECT_EQ(victim.join(), -SIGKILL) << i;
@@ -200,8 +210,8 @@ TEST(QueueWakeUp, ThatTheWakerDidNotLiveToGiveIsNotMissed) {
 #endif
   for (const char* point : {"queue.put.committed", "sleepers.before_wake"}) {
     Queue<int> queue;
-    ForkedChild consumer([&] { return queue.get_for(1s) == 7 ? 0 : 1; });
-    ASSERT_TRUE(testing::wait_until_asleep(consumer.pid()));
+    ForkedChild consumer([&] { return queue.get_for(10s) == 7 ? 0 : 1; });
+    ASSERT_TRUE(sleeps_at(queue, &QueueState::get, consumer));
     ForkedChild producer([&] {
       os::arm_fail_point(point);
       queue.put(7);
