@@ -59,6 +59,29 @@ EventLoop::Timer EventLoop::at(Clock::time_point when, std::function<void()> act
   return timers_.emplace(when, std::move(action));
 }
 
+void EventLoop::look_away(const Watcher& watcher) noexcept {
+  for (auto& each : looked_at_)
+    if (each.watcher == &watcher) each.watcher = nullptr;
+}
+
+// The processor is offered to others between two rounds in vain: they may be those whose input is looked for.
+void EventLoop::look_around() {
+  const auto now = Clock::now();
+  bool found = false;
+  for (std::size_t i = 0; i < looked_at_.size(); ++i) {  // it may grow
+    Watcher* const watcher = looked_at_[i].watcher;
+    if (watcher == nullptr) continue;
+    if (watcher->look()) {
+      looked_at_[i].last_input = now;
+      found = true;
+    } else if (now - looked_at_[i].last_input >= watcher->patience() && watcher->rest()) {
+      looked_at_[i].watcher = nullptr;
+    }
+  }
+  std::erase_if(looked_at_, [](const LookedAt& each) { return each.watcher == nullptr; });
+  if (!found) (void)offering_.offer();
+}
+
 void EventLoop::post(std::function<void()> action) {
   {
     const std::lock_guard lock(posting_);
@@ -78,7 +101,7 @@ void EventLoop::take_posted() {
 
 // Milliseconds, rounded up so that a timer is due when the loop looks; -1 for ever.
 int EventLoop::time_left() const {
-  if (!deferred_.empty()) return 0;
+  if (!deferred_.empty() || !looked_at_.empty()) return 0;
   if (timers_.empty()) return -1;
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - Clock::now()).count();
@@ -113,6 +136,7 @@ void EventLoop::run() {
       const auto found = watchers_.find(event.data.fd);
       if (found != watchers_.end()) found->second->ready(event.events);
     }
+    if (!looked_at_.empty()) look_around();
     run_timers();
     run_deferred();
   }

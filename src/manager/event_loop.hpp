@@ -13,6 +13,8 @@
 
 #include <polyproc/os/fd.hpp>
 
+#include "net/patience.hpp"
+
 namespace polyproc::inline v0 {
 
 class EventLoop {
@@ -24,6 +26,13 @@ class EventLoop {
     virtual ~Watcher();
     // The descriptor shows one of the events, an error, or that its other side is gone. May be called once too often.
     virtual void ready(std::uint32_t events) = 0;
+
+    // For those whose input comes by way of memory: whether there was some.
+    virtual bool look() { return false; }
+    // How long after the last input it pays to go on looking.
+    [[nodiscard]] virtual Clock::duration patience() const { return {}; }
+    // Nobody looks from now on: the descriptor shows when there is something. False when there is already.
+    virtual bool rest() { return true; }
   };
   using Timers = std::multimap<Clock::time_point, std::function<void()>>;
   using Timer = Timers::iterator;
@@ -36,6 +45,10 @@ class EventLoop {
   void add(int fd, std::uint32_t events, Watcher& watcher);
   void change(int fd, std::uint32_t events);
   void remove(int fd) noexcept;
+
+  // Looks, again and again, until it rests or is to be left out: who is destroyed while it is looked at calls look_away().
+  void look_at(Watcher& watcher) { looked_at_.push_back({&watcher, Clock::now()}); }
+  void look_away(const Watcher& watcher) noexcept;
 
   [[nodiscard]] Timer at(Clock::time_point when, std::function<void()> action);
   // Of one whose action has not begun.
@@ -51,7 +64,12 @@ class EventLoop {
   void stop() noexcept { stopped_ = true; }
 
  private:
+  struct LookedAt {
+    Watcher* watcher;
+    Clock::time_point last_input;
+  };
   [[nodiscard]] int time_left() const;
+  void look_around();
   void run_timers();
   void run_deferred();
   void take_posted();
@@ -59,6 +77,8 @@ class EventLoop {
   os::Fd epoll_;
   os::Fd bell_;
   std::unordered_map<int, Watcher*> watchers_;
+  std::vector<LookedAt> looked_at_;
+  Offering offering_;
   Timers timers_;
   std::vector<std::function<void()>> deferred_;
   std::mutex posting_;

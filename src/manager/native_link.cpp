@@ -3,7 +3,6 @@
 // needs no thread beside its own.
 #include "manager/native_link.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -20,8 +19,8 @@
 #include "net/connecting.hpp"
 #include "net/frame.hpp"
 #include "net/greeting.hpp"
-#include "net/transport.hpp"
-#include "os/poll.hpp"
+#include "net/passing.hpp"
+#include "net/shared_transport.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -57,6 +56,7 @@ class Line {
 
   // The first message: the server's address.
   [[nodiscard]] Object read_hello(Deadline deadline);
+  void use_memory(const os::Fd& file);
 
   [[nodiscard]] std::shared_ptr<PendingAnswer> start(std::shared_ptr<Link> link, Ask ask,
                                                      std::uint64_t object, std::string_view method,
@@ -115,17 +115,35 @@ void Line::throw_gone() const {
 }
 
 Object Line::read_hello(Deadline deadline) {
+  os::Fd memory;
+  const bool local = transport_->passes_descriptors();
   for (;;) {
-    const auto count = transport_->read(parser_.room(), deadline);
+    const auto count = local ? read_with(*transport_, parser_.room(), memory, deadline)
+                             : transport_->read(parser_.room(), deadline);
     if (!count)
       throw TimeoutError(fmt::format("connecting to the manager at {}: it does not answer", server_));
     if (*count == 0) throw_gone();
     parser_.arrived(*count);
     const auto message = parser_.take();
     if (!message) continue;
-    if (message->size() < native::kAnswerBytes) throw_gone();
+    const auto head = native::read_answer(*message);
+    if (!head) throw_gone();
+    if (head->tell == Tell::memory) use_memory(memory);
     return decode_pickle<Object>(std::span(*message).subspan(native::kAnswerBytes));
   }
+}
+
+// Where it did not arrive, or there is no room for it, the connection goes on through the socket.
+void Line::use_memory(const os::Fd& file) {
+  std::optional<SharedLanes> lanes;
+  try {
+    if (file) lanes.emplace(SharedLanes::attach(file));
+  } catch (const OsError&) {
+  }
+  tell(Ask::memory, 0, lanes ? 1 : 0);
+  if (lanes)
+    transport_ = std::make_unique<SharedTransport>(transport_->release(), std::move(*lanes),
+                                                   SharedTransport::Side::client);
 }
 
 std::shared_ptr<PendingAnswer> Line::start(std::shared_ptr<Link> link, Ask ask, std::uint64_t object,
@@ -225,10 +243,9 @@ void Line::make_room() {
     const std::lock_guard lock(lock_);
     mine = !std::exchange(is_received_, true);
   }
-  pollfd poll{transport_->fd(), static_cast<short>(mine ? POLLIN | POLLOUT : POLLOUT), 0};
-  (void)os::poll_until(std::span(&poll, 1), mine ? Deadline::never() : Deadline::after(kSlice), "a manager");
+  (void)transport_->wait(mine, true, mine ? Deadline::never() : Deadline::after(kSlice));
   if (!mine) return;
-  if ((poll.revents & ~POLLOUT) != 0) (void)receive(Deadline::now());
+  (void)receive(Deadline::now());
   const std::lock_guard lock(lock_);
   is_received_ = false;
   pass_on();

@@ -13,7 +13,7 @@ using native::Tell;
 
 NativePeer::NativePeer(ServerContext& context, Wire& wire) : Peer(context, wire) {
   // What proxies of this server carry: by it a client tells them from those of others.
-  tell(Tell::value, 0, context.address);
+  tell(wire.offer_memory() ? Tell::memory : Tell::value, 0, context.address);
 }
 
 NativePeer::~NativePeer() {
@@ -25,7 +25,7 @@ NativePeer::~NativePeer() {
 
 void NativePeer::take(std::span<const std::byte> message) {
   const auto head = native::read_request(message);
-  if (!head || head->ask < Ask::call || head->ask > Ask::seen ||
+  if (!head || head->ask < Ask::call || head->ask > Ask::memory ||
       message.size() - native::kRequestBytes < head->method_length)
     throw Error("a request that is none: it is closed");
   const auto method = message.subspan(native::kRequestBytes, head->method_length);
@@ -41,6 +41,9 @@ void NativePeer::take(std::span<const std::byte> message) {
       break;
     case Ask::seen:
       in_flight_.erase(head->number);
+      break;
+    case Ask::memory:
+      wire_.use_memory(head->object == 1);
       break;
     default:
       take_call(*head, {reinterpret_cast<const char*>(method.data()), method.size()},

@@ -22,6 +22,7 @@ enum class Ask : std::uint8_t {
   increase,      // RequestHead: one more reference; no answer
   decrease,      // one less; no answer
   seen,  // the answer of this number was read, and its proxies hold references of their own; no answer
+  memory,  // the first request, where the first answer came with memory: the object is 1 when that is used from now on
 };
 enum class Tell : std::uint8_t {
   value = 1,  // AnswerHead, pickle
@@ -29,6 +30,7 @@ enum class Tell : std::uint8_t {
   shared,  // pickle of (number, typeid, exposed methods): the result is shared, with one reference for the client
   exception,  // pickle of the exception
   refusal,    // pickle of a text: the request could not be carried out at all
+  memory,     // the first message, when memory comes with it
 };
 
 struct RequestHead {

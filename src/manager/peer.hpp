@@ -41,6 +41,10 @@ class Peer : public ClientEnd {
     virtual void resume() = 0;
     // Ends when all is sent.
     virtual void close() = 0;
+    // Whether memory goes along with the next message that is sent, for the connection to go on in.
+    [[nodiscard]] virtual bool offer_memory() = 0;
+    // What the client says to the offer.
+    virtual void use_memory(bool taken) = 0;
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;
   };
 

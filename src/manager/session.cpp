@@ -12,6 +12,7 @@
 
 #include "manager/native_peer.hpp"
 #include "manager/python_peer.hpp"
+#include "net/passing.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -53,6 +54,7 @@ void Session::start() {
 
 Session::~Session() {
   if (too_late_) context_.loop.cancel(*too_late_);
+  if (is_looked_at_) context_.loop.look_away(*this);
   context_.loop.remove(transport_->fd());
   peer_.reset();
   transport_->close();
@@ -72,6 +74,10 @@ void Session::guarded(Body body) {
     }
     is_inside_ = was_inside;
     if (!was_inside) watch();
+    if (!was_inside && transport_->is_shared() && !is_resting_ && !is_looked_at_ && wants_input()) {
+      is_looked_at_ = true;
+      context_.loop.look_at(*this);
+    }
   } catch (const EndOfFile&) {
     end(LogLevel::debug, "it is gone");
   } catch (const AuthenticationError& error) {
@@ -89,9 +95,30 @@ void Session::guarded(Body body) {
 
 void Session::ready(std::uint32_t events) {
   guarded([&] {
+    const bool shows_input = (events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+    const bool must_read = shows_input && transport_->take_bells();
+    if (shows_input && std::exchange(is_resting_, false))
+      patience_.learn(EventLoop::Clock::now() - last_input_);
     flush();
-    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive();
+    if (must_read || (shows_input && wants_input())) receive();
   });
+}
+
+bool Session::look() {
+  if (stage_ == Stage::ended || !wants_input() || !transport_->holds_input()) return false;
+  guarded([&] { receive(); });
+  return true;
+}
+
+// One that takes nothing now is looked at again when it does.
+bool Session::rest() {
+  if (stage_ != Stage::ended && wants_input()) {
+    if (!transport_->rest()) return false;
+    is_resting_ = true;
+    last_input_ = EventLoop::Clock::now() - patience_.most();
+  }
+  is_looked_at_ = false;
+  return true;
 }
 
 void Session::receive() {
@@ -107,7 +134,8 @@ void Session::receive() {
     if (*count == 0) throw EndOfFile("");  // answers to what it said before it went are of no use to it
     input_.insert(input_.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(*count));
     take_input();
-  } while (transport_->holds_input() && wants_input());
+    // What comes by way of memory may come for ever: others have their turn first.
+  } while (!transport_->is_shared() && transport_->holds_input() && wants_input());
 }
 
 bool Session::takes_message() const noexcept {
@@ -118,6 +146,7 @@ bool Session::takes_message() const noexcept {
 bool Session::wants_input() const noexcept { return input_.empty() && takes_message(); }
 
 void Session::take_input() {
+  const bool was_shared = transport_->is_shared();
   std::size_t at = 0;
   while (at < input_.size() && takes_message()) {
     const auto room = parser_.room();
@@ -131,6 +160,7 @@ void Session::take_input() {
       peer_->take(*message);
     else
       take_handshake(*message);
+    if (transport_->is_shared() && !was_shared) at = input_.size();  // bells
   }
   input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at));
   if (input_.empty()) shrink(input_);
@@ -175,9 +205,40 @@ void Session::close() {
   if (!is_inside_) guarded([] {});
 }
 
+std::size_t Session::write_some(std::span<const std::byte> bytes) {
+  if (!to_pass_ || bytes.empty()) return transport_->write_some(bytes);
+  if (!send_with(*transport_, bytes.front(), to_pass_)) return 0;
+  to_pass_.reset();
+  return 1;
+}
+
+// Where what was said before is on its way, so that the file arrives with what comes next.
+bool Session::offer_memory() {
+  flush();
+  if (!output_.empty() || !transport_->passes_descriptors()) return false;
+  try {
+    os::Fd file = SharedLanes::make();
+    offered_.emplace(SharedLanes::attach(file));
+    to_pass_ = std::move(file);
+  } catch (const OsError& error) {
+    context_.log(LogLevel::warning,
+                 fmt::format("{}: is served without shared memory: {}", name_, error.what()));
+    return false;
+  }
+  return true;
+}
+
+void Session::use_memory(bool taken) {
+  if (!offered_) throw Error("memory is taken that was not offered: it is closed");
+  if (taken)
+    transport_ = std::make_unique<SharedTransport>(transport_->release(), std::move(*offered_),
+                                                   SharedTransport::Side::server);
+  offered_.reset();
+}
+
 void Session::flush() {
   while (sent_ < output_.size() || transport_->wants_to_write()) {
-    const std::size_t count = transport_->write_some(std::span(output_).subspan(sent_));
+    const std::size_t count = write_some(std::span(output_).subspan(sent_));
     if (count == 0) break;
     sent_ += count;
   }
@@ -188,8 +249,9 @@ void Session::flush() {
 }
 
 void Session::watch() {
-  std::uint32_t events = wants_input() ? EPOLLIN : EPOLLRDHUP;
-  if (sent_ < output_.size() || transport_->wants_to_write()) events |= EPOLLOUT;
+  std::uint32_t events = transport_->is_shared() || wants_input() ? EPOLLIN : EPOLLRDHUP;
+  if (!transport_->is_shared() && (sent_ < output_.size() || transport_->wants_to_write()))
+    events |= EPOLLOUT;
   if (events == watched_) return;
   context_.loop.change(transport_->fd(), events);
   watched_ = events;

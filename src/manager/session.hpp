@@ -11,7 +11,7 @@
 #include "manager/peer.hpp"
 #include "net/frame.hpp"
 #include "net/handshake.hpp"
-#include "net/transport.hpp"
+#include "net/shared_transport.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -29,12 +29,17 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   // Challenges the client.
   void start();
   void ready(std::uint32_t events) override;
+  bool look() override;
+  [[nodiscard]] EventLoop::Clock::duration patience() const override { return patience_.most(); }
+  bool rest() override;
   // Tells those who wait here that the server ends, and why; sends what can be sent at once.
   void say_farewell(std::string_view reason) noexcept;
 
   void send(std::span<const std::byte> message) override;
   void resume() override;
   void close() override;
+  [[nodiscard]] bool offer_memory() override;
+  void use_memory(bool taken) override;
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
 
  private:
@@ -45,6 +50,7 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   void take_handshake(std::span<const std::byte> frame);
   void append(std::span<const std::byte> message);
   void flush();
+  [[nodiscard]] std::size_t write_some(std::span<const std::byte> bytes);
   void watch();
   [[nodiscard]] bool wants_input() const noexcept;
   // Whether a message can be taken: what comes of the earlier ones is bounded.
@@ -68,6 +74,14 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   std::size_t sent_ = 0;  // of the output
   std::uint32_t watched_ = 0;
   bool is_inside_ = false;  // the output is sent when the input is done with
+
+  // Of a client on this machine: memory that has been offered, and its file until that is sent along with what comes next.
+  std::optional<SharedLanes> offered_;
+  os::Fd to_pass_;
+  Patience patience_;
+  EventLoop::Clock::time_point last_input_;
+  bool is_looked_at_ = false;
+  bool is_resting_ = false;  // the client rings
 };
 
 }  // namespace polyproc::inline v0

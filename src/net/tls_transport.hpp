@@ -41,6 +41,7 @@ class TlsTransport : public Transport {
   [[nodiscard]] bool write(std::span<const iovec> parts, Deadline deadline) override;
   [[nodiscard]] std::size_t write_some(std::span<const std::byte> bytes) override;
   [[nodiscard]] bool wants_to_write() override;
+  [[nodiscard]] bool passes_descriptors() const override { return false; }
   [[nodiscard]] bool holds_input() const override;
   void close() noexcept override;
 

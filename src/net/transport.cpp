@@ -20,10 +20,6 @@ namespace {
 
 constexpr const char* kWhat = "a connection";
 
-[[noreturn]] void throw_gone() {
-  throw EndOfFile("sending through a connection: the other end is closed, or its process has ended");
-}
-
 // What is left of the parts after `sent` bytes.
 void skip_sent(std::vector<iovec>& parts, std::size_t sent) {
   auto part = parts.begin();
@@ -38,12 +34,27 @@ void skip_sent(std::vector<iovec>& parts, std::size_t sent) {
 
 Transport::~Transport() = default;
 
+void Transport::throw_gone() {
+  throw EndOfFile("sending through a connection: the other end is closed, or its process has ended");
+}
+
+bool Transport::wait(bool for_input, bool for_room, Deadline deadline) {
+  return os::wait_for(fd(), static_cast<short>((for_input ? POLLIN : 0) | (for_room ? POLLOUT : 0)), deadline,
+                      kWhat);
+}
+
 std::optional<std::size_t> Transport::read(std::span<std::byte> room, Deadline deadline) {
   return read_socket(room, deadline);
 }
 
 bool Transport::write(std::span<const iovec> parts, Deadline deadline) {
   return write_socket(parts, deadline);
+}
+
+bool Transport::passes_descriptors() const {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return ::getsockopt(fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 void Transport::acknowledge() const noexcept {

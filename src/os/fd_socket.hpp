@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <polyproc/os/config.hpp>
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/fd.hpp>
 
@@ -24,16 +25,17 @@ inline constexpr std::size_t kMostFds = 253;
 enum class PacketStatus { done, timed_out, gone };
 
 // The receiver gets copies of the descriptors. Throws OsError, InvalidArgument for more than kMostFds.
-[[nodiscard]] PacketStatus send_packet(int socket, std::span<const iovec> parts, std::span<const int> fds,
-                                       Deadline deadline);
+[[nodiscard]] POLYPROC_API PacketStatus send_packet(int socket, std::span<const iovec> parts,
+                                                    std::span<const int> fds, Deadline deadline);
 
 struct ReceivedPacket {
   std::size_t size = 0;   // of what fitted into the parts
   bool cut = false;       // it was longer
   bool fds_lost = false;  // this process has no room for its descriptors
 };
-[[nodiscard]] PacketStatus receive_packet(int socket, std::span<const iovec> parts, ReceivedPacket& packet,
-                                          std::vector<Fd>& fds, Deadline deadline);
+[[nodiscard]] POLYPROC_API PacketStatus receive_packet(int socket, std::span<const iovec> parts,
+                                                       ReceivedPacket& packet, std::vector<Fd>& fds,
+                                                       Deadline deadline);
 
 // False when the other end is gone.
 [[nodiscard]] bool send_message(int socket, std::span<const std::byte> bytes, std::span<const int> fds);

@@ -6,17 +6,19 @@
 #include <chrono>
 #include <cstdint>
 
+#include <polyproc/os/config.hpp>
+
 namespace polyproc::inline v0::os {
 
 // Sleeps while `word` is `expected`, at most `timeout`. May return early for any reason: callers look again. Of a 64-bit
 // word the low half counts; both supported machines are little-endian.
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                std::chrono::nanoseconds timeout) noexcept;
+POLYPROC_API void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                             std::chrono::nanoseconds timeout) noexcept;
 void futex_wait(const std::atomic<std::uint64_t>& word, std::uint32_t expected,
                 std::chrono::nanoseconds timeout) noexcept;
 
 // Wakes at most `count` sleepers and returns how many were woken.
-int futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept;
+POLYPROC_API int futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept;
 int futex_wake(const std::atomic<std::uint64_t>& word, int count) noexcept;
 
 }  // namespace polyproc::inline v0::os

@@ -24,6 +24,8 @@ class Sink final : public Peer::Wire {
   }
   void resume() override {}
   void close() override { closed_ = true; }
+  [[nodiscard]] bool offer_memory() override { return true; }
+  void use_memory(bool) override {}
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
   [[nodiscard]] bool closed() const noexcept { return closed_; }
 
