@@ -4,7 +4,7 @@
 //
 // manager polyproc get|set|append|queue|create|pipelined|batched|median|p99 [clients=1] [tcp=0] [idle=0]
 // manager socket   get|median|p99 [clients=1] [tcp=0]
-// manager memory   idle                  KiB of the server for each idle client
+// manager memory   idle|idle_cpython     KiB of the server for each idle client, what it shares with it included
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -191,19 +191,38 @@ void run_socket(const Arguments& arguments) {
 
 // ---- memory
 
-double private_kib(pid_t pid) {
+double resident_kib(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  double sum = 0;
   for (std::string word; in >> word;)
-    if (word.starts_with("Private_")) {
+    if (word == "Rss:") {
       double kib = 0;
       in >> kib;
-      sum += kib;
+      return kib;
     }
-  return sum;
+  throw std::runtime_error("the server's memory cannot be read");
 }
 
-void run_memory(const Arguments&) {
+// Processes that have each made a call, and wait.
+double kib_of_own_clients() {
+  constexpr int kClients = 200;
+  const polyproc::Manager manager({.authkey = kKey, .method = polyproc::StartMethod::fork});
+  const auto list = manager.list<int>();
+  Children children;
+  double before = 0;
+  for (int started = 0; started < kClients + 20; ++started) {
+    if (started == 20) before = resident_kib(*manager.pid());
+    children.start([&] {
+      list.append(1);
+      for (;;) ::pause();
+    });
+    while (list.size() <= static_cast<std::size_t>(started)) {
+    }
+  }
+  return (resident_kib(*manager.pid()) - before) / kClients;
+}
+
+void run_memory(const Arguments& arguments) {
+  if (arguments.what() == "idle") return print_result(kib_of_own_clients(), "KiB");
   constexpr std::size_t kClients = 1000;
   rlimit limit{};
   check(::getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
@@ -222,9 +241,9 @@ void run_memory(const Arguments&) {
     }
   };
   connect(50);
-  const double before = private_kib(*manager.pid());
+  const double before = resident_kib(*manager.pid());
   connect(kClients);
-  print_result((private_kib(*manager.pid()) - before) / static_cast<double>(kClients), "KiB");
+  print_result((resident_kib(*manager.pid()) - before) / static_cast<double>(kClients), "KiB");
 }
 
 void run(const Arguments& arguments) {
