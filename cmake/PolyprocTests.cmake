@@ -106,7 +106,8 @@ if(POLYPROC_BUILD_FUZZ)
   set(_fuzzed_manager arguments builtin_types call event_loop native_peer object_table order peer proxy_values python_array
                       python_error python_peer slice)
   list(TRANSFORM _fuzzed_manager REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/manager/\\1.cpp")
-  list(APPEND _fuzzed_request ${_fuzzed_manager} ${PROJECT_SOURCE_DIR}/src/net/random.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
+  list(APPEND _fuzzed_request ${_fuzzed_manager} ${PROJECT_SOURCE_DIR}/src/net/patience.cpp
+       ${PROJECT_SOURCE_DIR}/src/net/random.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
   add_library(fuzzed_codec OBJECT ${_fuzzed_pickle})
   target_include_directories(fuzzed_codec PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(fuzzed_codec PRIVATE polyproc_usage)
