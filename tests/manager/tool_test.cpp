@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "manager/support.hpp"
+#include "support/certificates.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -77,6 +78,31 @@ TEST_F(ServeTool, ServesUntilItIsAskedToEnd) {
     EXPECT_EQ(::pclose(tool), 0);
     EXPECT_FALSE(fs::exists(path));
   }
+}
+
+TEST_F(ServeTool, SpeaksTlsWithThoseWhoTrustIt) {
+  make_certificate(folder_, "server", "DNS:localhost,IP:127.0.0.1");
+  make_certificate(folder_, "stranger", "DNS:localhost,IP:127.0.0.1");
+  const auto trusting = [&](const std::string& name) {
+    return ConnectOptions{.tls = Tls::client(folder_ / (name + ".pem"))};
+  };
+  std::FILE* const tool = start(
+      fmt::format("--address 127.0.0.1:0 --authkey-file {} --share records=list --tls-cert {} --tls-key {}",
+                  key_.string(), (folder_ / "server.pem").string(), (folder_ / "server.key").string()));
+  const pid_t pid = std::stoi(line(tool));
+  const Address address(line(tool));
+  {
+    const auto manager = Manager::connect(address, kKey, trusting("server"));
+    const ListProxy<int> records(manager.get("records"));
+    records.extend({1, 2});
+    EXPECT_EQ(records[1], 2);
+    EXPECT_EQ((manager.dict<std::string, std::string>({{"a", "b"}}).at("a")), "b");
+  }
+  EXPECT_THROW((void)Manager::connect(address, kKey, trusting("stranger")), Error);
+  EXPECT_THROW((void)Manager::connect(address, kKey, {.timeout = std::chrono::milliseconds(200)}), Error);
+  ::kill(pid, SIGTERM);
+  (void)rest(tool);
+  EXPECT_EQ(::pclose(tool), 0);
 }
 
 TEST_F(ServeTool, RefusesWhatItCannotServe) {

@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "support/certificates.hpp"
+
 namespace polyproc::testing {
 namespace {
 
@@ -23,17 +25,10 @@ class TlsConnection : public ::testing::Test {
     std::string name = (fs::temp_directory_path() / "polyproc-tls-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
     folder_ = name;
-    make("server", "subjectAltName=DNS:localhost,IP:127.0.0.1");
-    make("stranger", "subjectAltName=DNS:elsewhere.invalid");
+    make_certificate(folder_, "server", "DNS:localhost,IP:127.0.0.1");
+    make_certificate(folder_, "stranger", "DNS:elsewhere.invalid");
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
-  static void make(const std::string& name, const std::string& extension) {
-    const std::string command =
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=" +
-        name + " -addext " + extension + " -keyout " + (folder_ / (name + ".key")).string() + " -out " +
-        (folder_ / (name + ".pem")).string() + " 2>/dev/null";
-    ASSERT_EQ(std::system(command.c_str()), 0) << command;  // NOLINT: a test runs a program
-  }
   static Tls server(const std::string& name = "server") {
     return Tls::server(folder_ / (name + ".pem"), folder_ / (name + ".key"));
   }
