@@ -103,10 +103,11 @@ if(POLYPROC_BUILD_FUZZ)
   list(APPEND _fuzzed_wire ${PROJECT_SOURCE_DIR}/src/os/error.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
   file(GLOB _fuzzed_request CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/manager/*_object.cpp
        ${PROJECT_SOURCE_DIR}/src/manager/*_objects.cpp)
-  set(_fuzzed_manager arguments builtin_types call event_loop native_peer object_table order peer proxy_values python_array
+  set(_fuzzed_manager arguments builtin_types call client_process event_loop native_peer object_table order peer proxy_values python_array
                       python_error python_peer slice)
   list(TRANSFORM _fuzzed_manager REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/manager/\\1.cpp")
   list(APPEND _fuzzed_request ${_fuzzed_manager} ${PROJECT_SOURCE_DIR}/src/net/patience.cpp
+       ${PROJECT_SOURCE_DIR}/src/os/pidfd.cpp ${PROJECT_SOURCE_DIR}/src/os/poll.cpp
        ${PROJECT_SOURCE_DIR}/src/net/random.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
   add_library(fuzzed_codec OBJECT ${_fuzzed_pickle})
   target_include_directories(fuzzed_codec PRIVATE ${PROJECT_SOURCE_DIR}/src)

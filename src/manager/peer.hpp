@@ -13,6 +13,7 @@
 #include <polyproc/codec/codec.hpp>
 #include <polyproc/manager/server.hpp>
 
+#include "manager/client_process.hpp"
 #include "manager/object_table.hpp"
 
 namespace polyproc::inline v0 {
@@ -21,6 +22,7 @@ namespace polyproc::inline v0 {
 struct ServerContext {
   EventLoop& loop;
   ObjectTable& objects;
+  ClientProcesses& processes;
   Object address;  // as tokens have it
   const ServeOptions& options;
   std::function<void(std::string_view reason)> shut_down;
@@ -43,6 +45,7 @@ class Peer : public ClientEnd {
     virtual void close() = 0;
     // Whether memory goes along with the next message that is sent, for the connection to go on in.
     [[nodiscard]] virtual bool offer_memory() = 0;
+    [[nodiscard]] virtual int socket() const noexcept = 0;
     // What the client says to the offer.
     virtual void use_memory(bool taken) = 0;
     [[nodiscard]] virtual const std::string& name() const noexcept = 0;

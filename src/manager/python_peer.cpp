@@ -61,14 +61,20 @@ Object PythonPeer::control(const std::string& function, const Arguments& argumen
   }
   if (function == "create") {
     std::uint64_t number = 0;
-    return create(arguments, number);
+    Object created = create(arguments, number);
+    context_.processes.took(wire_.socket(), number);
+    return created;
   }
   if (function == "incref") {
-    objects.increase(number_in(arguments.bind({"ident"})[0]));
+    const std::uint64_t number = number_in(arguments.bind({"ident"})[0]);
+    objects.increase(number);
+    context_.processes.took(wire_.socket(), number);
     return {};
   }
   if (function == "decref") {
-    objects.decrease(number_in(arguments.bind({"ident"})[0]));
+    const std::uint64_t number = number_in(arguments.bind({"ident"})[0]);
+    context_.processes.gave(wire_.socket(), number);
+    objects.decrease(number);
     return {};
   }
   if (function == "dummy") return {};
@@ -128,6 +134,7 @@ void PythonPeer::answer_call(Answer answer) {
   }
   const SharedType* type = context_.objects.find_type(answer.typeid_name);
   const std::uint64_t number = context_.objects.add(*type, std::move(answer.shared));
+  context_.processes.took(wire_.socket(), number);
   created_ = std::make_shared<const ObjectReference>(context_.objects, number);
   // The client counts its own reference up, and gives back the one that the object came with.
   reply("#PROXY", Object::tuple({exposed_of(*type), token_of(*type, number)}));

@@ -24,11 +24,9 @@ struct ManagerServer::State : EventLoop::Watcher {
         options(std::move(serve_options)),
         listener(at),
         address(listener.address()),
-        context{loop,
-                objects,
-                address_object(address),
-                options,
-                [this](std::string_view reason) { stop(reason); },
+        context{loop,      objects,
+                processes, address_object(address),
+                options,   [this](std::string_view reason) { stop(reason); },
                 Writer()} {
     add_builtin_types(objects);
     add_user_types(objects);
@@ -107,6 +105,7 @@ struct ManagerServer::State : EventLoop::Watcher {
   Address address;
   EventLoop loop;
   ObjectTable objects;
+  ClientProcesses processes{loop, objects};
   ServerContext context;
   std::uint64_t count = 0;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;

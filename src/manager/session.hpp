@@ -38,6 +38,7 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   void send(std::span<const std::byte> message) override;
   void resume() override;
   void close() override;
+  [[nodiscard]] int socket() const noexcept override { return transport_->fd(); }
   [[nodiscard]] bool offer_memory() override;
   void use_memory(bool taken) override;
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }

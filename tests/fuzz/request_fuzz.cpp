@@ -24,6 +24,7 @@ class Sink final : public Peer::Wire {
   }
   void resume() override {}
   void close() override { closed_ = true; }
+  [[nodiscard]] int socket() const noexcept override { return -1; }
   [[nodiscard]] bool offer_memory() override { return true; }
   void use_memory(bool) override {}
   [[nodiscard]] const std::string& name() const noexcept override { return name_; }
@@ -52,7 +53,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   EventLoop loop;
   ObjectTable objects(1);
   const ServeOptions options;
-  ServerContext context{loop, objects, Object("address"), options, [](std::string_view) {}, Writer()};
+  ClientProcesses processes(loop, objects);
+  ServerContext context{loop,    objects, processes, Object("address"), options, [](std::string_view) {},
+                        Writer()};
   add_builtin_types(objects);
   for (const char* type :
        {"list", "dict", "set", "Namespace", "Queue", "Event", "Lock", "RLock", "Semaphore", "Condition"}) {
