@@ -32,14 +32,13 @@ SharedTransport::SharedTransport(os::Fd socket, SharedLanes lanes, Side side) no
       in_(lanes_, side == Side::server ? 0 : 1),
       out_(lanes_, side == Side::server ? 1 : 0) {}
 
-// A byte on the socket; where that is full, the other end has bells enough to hear.
+// A byte on the socket; where that is full, the other end has bells enough to hear. One that has gone may have left bytes to read.
 void SharedTransport::ring() {
   constexpr std::byte kBell{};
   try {
     (void)write_socket_now(std::span(&kBell, 1));
   } catch (const EndOfFile&) {
     at_end_ = true;
-    throw;
   }
 }
 

@@ -142,6 +142,16 @@ TEST(SharedTransport, TellsWhatWasWrittenBeforeTheEnd) {
   EXPECT_THROW((void)ends.server->write_some(bytes), EndOfFile);
 }
 
+TEST(SharedTransport, TellsWhatWasWrittenByOneThatWaitedForRoomAndHasGone) {
+  Ends ends;
+  std::vector<std::byte> much(SharedLanes::kCapacity);
+  EXPECT_EQ(ends.client->write_some(much), much.size());
+  EXPECT_EQ(ends.client->write_some(much), 0u);  // announces that it waits
+  ends.client.reset();
+  EXPECT_EQ(ends.server->read(much, Deadline::after(10s)), much.size());
+  EXPECT_EQ(ends.server->read(much, Deadline::after(10s)), 0u);
+}
+
 TEST(SharedTransport, NoticesTheEndOfAWriterThatWaitsForRoom) {
   Ends ends;
   std::thread writer([&] { EXPECT_THROW((void)write_stream(*ends.client, 1'000'000, 1), EndOfFile); });
