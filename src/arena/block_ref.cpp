@@ -42,6 +42,16 @@ std::string_view word_for(BlockKind kind) {
       return "queue message with references";
     case BlockKind::process_message:
       return "process message";
+    case BlockKind::event:
+      return "Event";
+    case BlockKind::semaphore:
+      return "Semaphore";
+    case BlockKind::condition:
+      return "Condition";
+    case BlockKind::barrier:
+      return "Barrier";
+    case BlockKind::shared_lock:
+      return "SharedLock";
   }
   return "unknown object";
 }

@@ -7,9 +7,11 @@
 
 #include "channel/letter.hpp"
 #include "channel/queue_release.hpp"
+
 #include "channel/queue_state.hpp"
 #include "channel/spare_entry.hpp"
 #include "sync/sleepers.hpp"
+#include "sync/waiter_list.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -135,8 +137,8 @@ void release_queue(ArenaCore& core, std::uint64_t block) {
   release_open_items(core, queue);
 }
 
-// So that a process which only recovers what others left can release queues, too.
-const bool registered = (register_queue_release(), true);
+// So that a process which only recovers what others left can release queues and lists of waiters, too.
+const bool registered = (register_queue_release(), register_waiters_release(), true);
 
 }  // namespace
 

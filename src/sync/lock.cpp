@@ -153,7 +153,8 @@ RLock::RLock(const Arena& arena, const std::string& name)
                     BlockKind::rlock)) {}
 RLock RLock::from_block(BlockRef block) {
   const BlockKind kind = block.kind();
-  if (kind == BlockKind::value || kind == BlockKind::array) return RLock(std::move(block));
+  if (kind == BlockKind::value || kind == BlockKind::array || kind == BlockKind::condition)
+    return RLock(std::move(block));
   return RLock(checked(std::move(block), BlockKind::rlock));
 }
 

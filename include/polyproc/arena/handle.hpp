@@ -33,6 +33,11 @@ enum class BlockKind : std::uint32_t {
   queue_open_items = 12,
   process_message = 13,
   queue_letter = 14,
+  event = 15,
+  semaphore = 16,
+  condition = 17,
+  barrier = 18,
+  shared_lock = 19,
 };
 
 }  // namespace polyproc::inline v0

@@ -86,7 +86,7 @@ class POLYPROC_API RLock : public LockHandle {
  public:
   explicit RLock(const Arena& arena = Arena::family()) : LockHandle(make(arena, BlockKind::rlock), true) {}
   RLock(const Arena& arena, const std::string& name);
-  // The block of an RLock, or of a Value or Array: these begin with one.
+  // The block of an RLock, or of a Value, Array or Condition: these begin with one.
   [[nodiscard]] static RLock from_block(BlockRef block);
 
  private:

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "sync/waiter_list.hpp"
+
+#include <limits>
+
+#include "os/futex.hpp"
+#include "sync/sleepers.hpp"
+#include "sync/sync_states.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+template <class State>
+void release_list_of(ArenaCore& core, std::uint64_t block) {
+  release_waiters(core, core.region().at<State>(block + kBlockHeaderBytes).waiters);
+}
+
+}  // namespace
+
+Waiter& waiter_at(const Region& region, std::uint64_t block) {
+  return region.at<Waiter>(block + kBlockHeaderBytes);
+}
+
+std::uint64_t add_waiter(Transaction& section, WaiterList& list, std::uint64_t round) {
+  const std::uint64_t made = BlockHeap(section).allocate_table(sizeof(Waiter));
+  Waiter& waiter = waiter_at(section.region(), made);
+  waiter.process = section.core().identity();
+  waiter.round = round;
+  std::uint64_t* link = &list.first;
+  while (*link != 0) link = &waiter_at(section.region(), *link).next;
+  section.set(*link, made);
+  return made;
+}
+
+void remove_waiter(Transaction& section, WaiterList& list, std::uint64_t block) {
+  std::uint64_t* link = &list.first;
+  while (*link != block) link = &waiter_at(section.region(), *link).next;
+  section.set(*link, waiter_at(section.region(), block).next);
+  BlockHeap(section).free(block);
+}
+
+void sleep_as(const ArenaCore& core, std::uint64_t block, Deadline deadline) {
+  os::futex_wait(waiter_at(core.region(), block).told, 0, deadline.remaining(kSleepSlice));
+}
+
+void wake_waiter(const ArenaCore& core, std::uint64_t block) noexcept {
+  os::futex_wake(waiter_at(core.region(), block).told, std::numeric_limits<int>::max());
+}
+
+void release_waiters(ArenaCore& core, WaiterList& list) {
+  while (list.first != 0) {
+    Transaction section(core);
+    remove_waiter(section, list, list.first);
+    section.commit();
+  }
+}
+
+void register_waiters_release() noexcept {
+  register_contents_release(BlockKind::semaphore, release_list_of<SemaphoreState>);
+  register_contents_release(BlockKind::condition, release_list_of<ConditionState>);
+  register_contents_release(BlockKind::barrier, release_list_of<BarrierState>);
+  register_contents_release(BlockKind::shared_lock, release_list_of<SharedLockState>);
+}
+
+}  // namespace polyproc::inline v0
