@@ -20,6 +20,11 @@
 #include <polyproc/process/transfer.hpp>
 #include <polyproc/shared/array.hpp>
 #include <polyproc/shared/value.hpp>
+#include <polyproc/sync/barrier.hpp>
+#include <polyproc/sync/condition.hpp>
+#include <polyproc/sync/event.hpp>
 #include <polyproc/sync/lock.hpp>
+#include <polyproc/sync/semaphore.hpp>
+#include <polyproc/sync/shared_lock.hpp>
 #include <polyproc/sync/wait.hpp>
 #include <polyproc/sync/watcher.hpp>

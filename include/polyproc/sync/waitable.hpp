@@ -24,6 +24,8 @@ struct WatchedObject {
 
 // Refers to what it is made from, which must outlive it:
 //   Queue, SimpleQueue, JoinableQueue   ready when get would not wait
+//   Event                               while it is set
+//   Semaphore, BoundedSemaphore         while there are permits
 //   Connection                          when recv would not wait: a message, or the other end is gone
 //   Process, ChildProcess               when it has ended
 //   a descriptor                        when it is readable, broken, or its other side is gone
