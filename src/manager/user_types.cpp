@@ -2,6 +2,7 @@
 #include "manager/user_types.hpp"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <typeinfo>
 
@@ -16,6 +17,11 @@ namespace detail {
 
 UserCall::~UserCall() = default;
 UserMaker::~UserMaker() = default;
+
+const void* UserType::key() const noexcept {
+  if (maker) return maker->makes();
+  return methods.empty() ? nullptr : methods.front().second->owner();
+}
 
 void UserType::encode(Encoder& out) const {
   out.write_text(name);
@@ -74,10 +80,32 @@ std::string class_of(const std::exception& error) {
   }
 }
 
+// The types of a server, and what is shared there. The same object is shared under one number, however often it is returned.
+class UserObjects : public std::enable_shared_from_this<UserObjects> {
+ public:
+  explicit UserObjects(std::vector<std::shared_ptr<detail::UserType>> types) noexcept
+      : types_(std::move(types)) {}
+
+  [[nodiscard]] std::shared_ptr<SharedObject> of(const std::shared_ptr<const detail::UserType>& type,
+                                                 std::shared_ptr<void> object);
+  // As one of the first type that is registered for its class. Throws PythonError.
+  [[nodiscard]] Answer share(const void* key, std::shared_ptr<void> object) {
+    for (const auto& type : types_)
+      if (type->key() == key) return Answer(type->name, of(type, std::move(object)));
+    throw PythonError("TypeError", "the method returns an object of a class that is not registered");
+  }
+
+ private:
+  std::vector<std::shared_ptr<detail::UserType>> types_;
+  std::map<std::pair<const detail::UserType*, void*>, std::weak_ptr<SharedObject>> known_;
+  std::size_t most_ = 16;
+};
+
 class UserObject final : public SharedObject {
  public:
-  UserObject(std::shared_ptr<const detail::UserType> type, std::shared_ptr<void> object) noexcept
-      : type_(std::move(type)), object_(std::move(object)) {}
+  UserObject(std::shared_ptr<UserObjects> all, std::shared_ptr<const detail::UserType> type,
+             std::shared_ptr<void> object) noexcept
+      : all_(std::move(all)), type_(std::move(type)), object_(std::move(object)) {}
 
   std::optional<Answer> call(std::string_view method, Call& call) override {
     const auto found = std::find_if(type_->methods.begin(), type_->methods.end(),
@@ -86,41 +114,38 @@ class UserObject final : public SharedObject {
     if (!call.arguments().keywords().empty())
       throw PythonError("TypeError", fmt::format("{}() takes no arguments by name", method));
     Writer result;
+    std::shared_ptr<void> shared;
     try {
       const auto given = call.arguments().positional();
-      found->second->run(object_.get(), to_pickle(Object::tuple({given.begin(), given.end()})), result);
+      shared =
+          found->second->run(object_.get(), to_pickle(Object::tuple({given.begin(), given.end()})), result);
     } catch (...) {
       rethrow_users();
     }
+    if (const void* key = found->second->shares())
+      return shared ? all_->share(key, std::move(shared)) : Object();
     return decode_any(result.bytes());
   }
   [[nodiscard]] std::string repr() const override { return fmt::format("<{} object>", type_->name); }
 
  private:
+  std::shared_ptr<UserObjects> all_;
   std::shared_ptr<const detail::UserType> type_;
   std::shared_ptr<void> object_;
 };
 
-// The same object is shared under one number, however often a factory returns it.
-class UserObjects {
- public:
-  std::shared_ptr<SharedObject> of(const std::shared_ptr<const detail::UserType>& type,
-                                   std::shared_ptr<void> object) {
-    std::weak_ptr<SharedObject>& known = known_[object.get()];
-    if (auto still = known.lock()) return still;
-    auto made = std::make_shared<UserObject>(type, object);
-    known = made;
-    if (known_.size() >= most_) {
-      std::erase_if(known_, [](const auto& each) { return each.second.expired(); });
-      most_ = 2 * known_.size() + 16;
-    }
-    return made;
+std::shared_ptr<SharedObject> UserObjects::of(const std::shared_ptr<const detail::UserType>& type,
+                                              std::shared_ptr<void> object) {
+  std::weak_ptr<SharedObject>& known = known_[{type.get(), object.get()}];
+  if (auto still = known.lock()) return still;
+  auto made = std::make_shared<UserObject>(shared_from_this(), type, std::move(object));
+  known = made;
+  if (known_.size() >= most_) {
+    std::erase_if(known_, [](const auto& each) { return each.second.expired(); });
+    most_ = 2 * known_.size() + 16;
   }
-
- private:
-  std::unordered_map<void*, std::weak_ptr<SharedObject>> known_;
-  std::size_t most_ = 16;
-};
+  return made;
+}
 
 }  // namespace
 
@@ -148,12 +173,13 @@ void register_types(std::vector<detail::UserType> types) {
 }
 
 void add_user_types(ObjectTable& objects) {
-  for (const auto& type : registered_types()) {
+  const auto types = registered_types();
+  const auto all = std::make_shared<UserObjects>(types);
+  for (const auto& type : types) {
     SharedType shared{type->name, {}, {}};
     for (const auto& [method, call] : type->methods) shared.exposed.push_back(method);
     if (type->maker)
-      shared.make = [type, known = std::make_shared<UserObjects>()](
-                        const Arguments& arguments, ObjectTable&) -> std::shared_ptr<SharedObject> {
+      shared.make = [type, all](const Arguments& arguments, ObjectTable&) -> std::shared_ptr<SharedObject> {
         if (!arguments.keywords().empty())
           throw PythonError("TypeError", fmt::format("{}() takes no arguments by name", type->name));
         try {
@@ -161,7 +187,7 @@ void add_user_types(ObjectTable& objects) {
           auto object = type->maker->make(to_pickle(Object::tuple({given.begin(), given.end()})));
           if (!object)
             throw PythonError("RuntimeError", fmt::format("the factory of {} returns nothing", type->name));
-          return known->of(type, std::move(object));
+          return all->of(type, std::move(object));
         } catch (...) {
           rethrow_users();
         }

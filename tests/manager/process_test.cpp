@@ -48,7 +48,30 @@ std::shared_ptr<Account> the_bank() {
   return bank;
 }
 
+// Opens accounts, which are shared themselves.
+class Branch {
+ public:
+  std::shared_ptr<Account> open(const std::string& owner) {
+    auto& account = accounts_[owner];
+    if (!account) account = std::make_shared<Account>(owner, 0);
+    return account;
+  }
+  std::shared_ptr<Account> find(const std::string& owner) const {
+    const auto found = accounts_.find(owner);
+    return found == accounts_.end() ? nullptr : found->second;
+  }
+  std::shared_ptr<std::string> motto() const { return std::make_shared<std::string>("none"); }
+
+ private:
+  std::map<std::string, std::shared_ptr<Account>> accounts_;
+};
+
 const bool kRegistered = [] {
+  Manager::type<Branch>("Branch")
+      .method("open", &Branch::open)
+      .method("find", &Branch::find)
+      .method("motto", &Branch::motto)
+      .constructor<>();
   Manager::type<Account>("Account")
       .constructor<std::string, int>()
       .method("deposit", &Account::deposit)
@@ -145,6 +168,29 @@ TEST_P(ManagerProcess, KilledClientsGiveBackWhatTheyHeld) {
     EXPECT_TRUE(lock.try_lock());
     queue.put(1);  // the dead one does not take it
     EXPECT_EQ(queue.get_for(1s), 1);
+  }
+  EXPECT_EQ(manager.number_of_objects(), before) << manager.debug_info();
+}
+
+TEST_P(ManagerProcess, MethodsShareTheObjectsThatTheyReturn) {
+  const Manager manager(manager_options());
+  const std::size_t before = manager.number_of_objects();
+  {
+    const Proxy branch = manager.create("Branch");
+    EXPECT_TRUE(branch.call("find", "Sam").is_none());
+    const Proxy account = branch.call_shared("open", "Sam");
+    account.call("deposit", 5);
+    const Proxy again = branch.call_shared("find", "Sam");
+    EXPECT_EQ(again, account);
+    EXPECT_EQ(again.type(), "Account");
+    EXPECT_EQ(again.call<int>("balance"), 5);
+    EXPECT_EQ(manager.number_of_objects(), before + 2);
+    try {
+      (void)branch.call_shared("motto");
+      ADD_FAILURE() << "an object of no registered class was shared";
+    } catch (const RemoteError& error) {
+      EXPECT_EQ(error.type(), "TypeError");
+    }
   }
   EXPECT_EQ(manager.number_of_objects(), before) << manager.debug_info();
 }

@@ -7,7 +7,8 @@
 //         .method("balance", &Bank::balance);
 //
 // Registered before the manager starts, whatever the start method. One thread calls them all, so that each call is atomic: they
-// should be short. Arguments and results are encodable values; what a method throws reaches its caller as RemoteError (RuntimeError
+// should be short. Arguments and results are encodable values; an object that a method returns by shared pointer is shared itself, as one
+// of the type that is registered for its class, and null is None. What a method throws reaches its caller as RemoteError (RuntimeError
 // with the exception's class and text).
 #pragma once
 
@@ -27,12 +28,27 @@ namespace polyproc::inline v0 {
 
 namespace detail {
 
+// Its address tells a class from others, within a process.
+template <class T>
+inline char class_key = 0;
+
+template <class R>
+struct SharedResult : std::false_type {};
+template <class U>
+struct SharedResult<std::shared_ptr<U>> : std::true_type {
+  using Class = U;
+};
+
 // Anything that runs in the server: made from the pickle of a tuple of arguments.
 class POLYPROC_API UserCall {
  public:
   virtual ~UserCall();
-  // Appends the pickle of the result. Throws whatever it throws.
-  virtual void run(void* object, std::span<const std::byte> arguments, Writer& result) const = 0;
+  // Returns the object when it shares one, else appends the pickle of the result. Throws whatever it throws.
+  virtual std::shared_ptr<void> run(void* object, std::span<const std::byte> arguments,
+                                    Writer& result) const = 0;
+  // The class whose method it is, and that of the objects that it shares; null where it returns values.
+  [[nodiscard]] virtual const void* owner() const noexcept = 0;
+  [[nodiscard]] virtual const void* shares() const noexcept = 0;
   virtual void encode(Encoder& out) const = 0;
 };
 using DecodeUserCall = std::unique_ptr<UserCall> (*)(Decoder& in);
@@ -66,16 +82,28 @@ template <class T, class F>
 class UserMethod final : public UserCall {
  public:
   using Traits = MethodTraits<F>;
+  using Shared = SharedResult<std::remove_cvref_t<typename Traits::Result>>;
   explicit UserMethod(F method) noexcept : method_(method) {}
 
-  void run(void* object, std::span<const std::byte> pickle, Writer& result) const override {
+  std::shared_ptr<void> run(void* object, std::span<const std::byte> pickle, Writer& result) const override {
     auto arguments = decode_any<typename Traits::Arguments>(pickle);
-    write_result<typename Traits::Result>(result, [&]() -> typename Traits::Result {
+    const auto call = [&]() -> typename Traits::Result {
       return std::apply(
           [&](auto&... each) ->
           typename Traits::Result { return (static_cast<T*>(object)->*method_)(std::move(each)...); },
           arguments);
-    });
+    };
+    if constexpr (Shared::value) {
+      return call();
+    } else {
+      write_result<typename Traits::Result>(result, call);
+      return nullptr;
+    }
+  }
+  [[nodiscard]] const void* owner() const noexcept override { return &class_key<T>; }
+  [[nodiscard]] const void* shares() const noexcept override {
+    if constexpr (Shared::value) return &class_key<typename Shared::Class>;
+    return nullptr;
   }
   void encode(Encoder& out) const override {
     const DecodeUserCall decode = [](Decoder& in) -> std::unique_ptr<UserCall> {
@@ -94,6 +122,7 @@ class POLYPROC_API UserMaker {
  public:
   virtual ~UserMaker();
   [[nodiscard]] virtual std::shared_ptr<void> make(std::span<const std::byte> arguments) const = 0;
+  [[nodiscard]] virtual const void* makes() const noexcept = 0;
   virtual void encode(Encoder& out) const = 0;
 };
 using DecodeUserMaker = std::unique_ptr<UserMaker> (*)(Decoder& in);
@@ -105,6 +134,7 @@ class UserConstructor final : public UserMaker {
     auto arguments = decode_pickle<std::tuple<A...>>(pickle);
     return std::apply([](A&... each) { return std::make_shared<T>(std::move(each)...); }, arguments);
   }
+  [[nodiscard]] const void* makes() const noexcept override { return &class_key<T>; }
   void encode(Encoder& out) const override {
     const DecodeUserMaker decode = [](Decoder&) -> std::unique_ptr<UserMaker> {
       return std::make_unique<UserConstructor>();
@@ -123,6 +153,7 @@ class UserFactory final : public UserMaker {
     auto arguments = decode_pickle<std::tuple<std::remove_cvref_t<A>...>>(pickle);
     return std::apply([&](auto&... each) { return function_(std::move(each)...); }, arguments);
   }
+  [[nodiscard]] const void* makes() const noexcept override { return &class_key<T>; }
   void encode(Encoder& out) const override {
     const DecodeUserMaker decode = [](Decoder& in) -> std::unique_ptr<UserMaker> {
       return std::make_unique<UserFactory>(Transfer<Function>::decode(in));
@@ -140,6 +171,8 @@ struct POLYPROC_API UserType {
   std::shared_ptr<const UserMaker> maker;
   std::vector<std::pair<std::string, std::shared_ptr<const UserCall>>> methods;
 
+  // What it is registered for; null where that cannot be known, since nothing was said of it.
+  [[nodiscard]] const void* key() const noexcept;
   void encode(Encoder& out) const;
   [[nodiscard]] static UserType decode(Decoder& in);
 };
