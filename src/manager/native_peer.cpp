@@ -72,7 +72,7 @@ void NativePeer::take_call(const native::RequestHead& head, std::string_view met
     if (head.ask == Ask::control && method == "create")
       tell_shared(head.number, create(std::move(arguments)));
     else if (head.ask == Ask::control)
-      answer_call(head.number, control(method, std::move(arguments)));
+      answer_call(head.number, control(method, Arguments(method, std::move(arguments), {})));
     else
       call_object(head, method, std::move(arguments), std::move(keywords));
   } catch (const PythonError& error) {
@@ -102,24 +102,6 @@ void NativePeer::call_object(const native::RequestHead& head, std::string_view m
   auto answer = run(*entry, method, head.number, head.thread,
                     Arguments(method, std::move(arguments), std::move(keywords)));
   if (answer) answer_call(head.number, std::move(*answer));
-}
-
-Answer NativePeer::control(std::string_view function, Object given) {
-  const Arguments arguments(function, std::move(given), {});
-  ObjectTable& objects = context_.objects;
-  if (function == "number_of_objects") return Object(objects.size());
-  if (function == "debug_info") return Object(objects.describe());
-  if (function == "dummy") return Object();
-  if (function == "get_methods") {
-    const auto token = token_from(arguments.bind({"token"})[0]);
-    if (!token) throw PythonError("TypeError", "get_methods() takes a token");
-    return exposed_of(*entry_of(token->ident).type);
-  }
-  if (function == "shutdown") {
-    context_.shut_down("a client has shut the server down");
-    return Object();
-  }
-  throw PythonError("AttributeError", fmt::format("the server has no function '{}'", function));
 }
 
 std::uint64_t NativePeer::create(Object arguments) {

@@ -24,7 +24,6 @@ class NativePeer final : public Peer {
   void take_call(const native::RequestHead& head, std::string_view method, std::span<const std::byte> pickle);
   void call_object(const native::RequestHead& head, std::string_view method, Object arguments,
                    Object keywords);
-  [[nodiscard]] Answer control(std::string_view function, Object arguments);
   [[nodiscard]] std::uint64_t create(Object arguments);
   void tell_shared(std::uint32_t number, std::uint64_t object);
   void answer_call(std::uint32_t number, Answer answer);

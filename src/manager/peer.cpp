@@ -81,6 +81,22 @@ Object Peer::create(const Arguments& arguments, std::uint64_t& number) {
   return Object::tuple({ident_of(number), exposed_of(*type)});
 }
 
+Object Peer::control(std::string_view function, const Arguments& arguments) {
+  if (function == "dummy") return {};
+  if (function == "number_of_objects") return Object(context_.objects.size());
+  if (function == "debug_info") return Object(context_.objects.describe());
+  if (function == "get_methods") {
+    const auto token = token_from(arguments.bind({"token"})[0]);
+    if (!token) throw PythonError("TypeError", "get_methods() takes a token");
+    return exposed_of(*entry_of(token->ident).type);
+  }
+  if (function == "shutdown") {
+    context_.shut_down("a client has shut the server down");
+    return {};
+  }
+  throw PythonError("AttributeError", fmt::format("the server has no function '{}'", function));
+}
+
 const ObjectTable::Entry& Peer::entry_of(const Object& ident) const {
   const auto number = number_of(ident);
   const ObjectTable::Entry* entry = number ? context_.objects.find(*number) : nullptr;

@@ -64,6 +64,8 @@ class Peer : public ClientEnd {
                                           std::uint64_t number, std::uint64_t thread, Arguments arguments);
   // (ident, exposed methods) of a new object, which has one reference.
   [[nodiscard]] Object create(const Arguments& arguments, std::uint64_t& number);
+  // A function of the server. Throws PythonError.
+  [[nodiscard]] Object control(std::string_view function, const Arguments& arguments);
   [[nodiscard]] static Object exposed_of(const SharedType& type);
   [[nodiscard]] const ObjectTable::Entry& entry_of(const Object& ident) const;
   [[nodiscard]] Object token_of(const SharedType& type, std::uint64_t number) const {

@@ -42,14 +42,14 @@ void PythonPeer::take(std::span<const std::byte> message) {
 void PythonPeer::take_control(Request request) {
   const Arguments arguments(request.method, std::move(request.arguments), std::move(request.keywords));
   try {
-    reply("#RETURN", control(request.method, arguments));
+    reply("#RETURN", own_control(request.method, arguments));
   } catch (const PythonError& error) {
     send_traceback(describe(error.exception()));
   }
   if (!serves_calls_) wire_.close();
 }
 
-Object PythonPeer::control(const std::string& function, const Arguments& arguments) {
+Object PythonPeer::own_control(const std::string& function, const Arguments& arguments) {
   ObjectTable& objects = context_.objects;
   const auto number_in = [&](const Object& ident) {
     (void)entry_of(ident);
@@ -77,19 +77,7 @@ Object PythonPeer::control(const std::string& function, const Arguments& argumen
     objects.decrease(number);
     return {};
   }
-  if (function == "dummy") return {};
-  if (function == "get_methods") {
-    const auto token = token_from(arguments.bind({"token"})[0]);
-    if (!token) throw PythonError("TypeError", "get_methods() takes a token");
-    return exposed_of(*entry_of(token->ident).type);
-  }
-  if (function == "number_of_objects") return Object(objects.size());
-  if (function == "debug_info") return Object(objects.describe());
-  if (function == "shutdown") {
-    context_.shut_down("a client has shut the server down");
-    return {};
-  }
-  throw PythonError("AttributeError", fmt::format("{} unrecognized", function));
+  return control(function, arguments);
 }
 
 void PythonPeer::take_call(Request request) {

@@ -27,7 +27,8 @@ class PythonPeer final : public Peer {
   [[nodiscard]] static Request parse(const Object& message);
   void take_control(Request request);
   void take_call(Request request);
-  [[nodiscard]] Object control(const std::string& function, const Arguments& arguments);
+  // Those that only this protocol has, and all others.
+  [[nodiscard]] Object own_control(const std::string& function, const Arguments& arguments);
   [[nodiscard]] std::optional<Answer> fallback(const ObjectTable::Entry& entry, const Request& request);
   void answer_call(Answer answer);
   void send_traceback(const std::string& text);
