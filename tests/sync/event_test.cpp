@@ -12,12 +12,20 @@
 #include <vector>
 
 #include "support/forked_child.hpp"
+#include "sync/sleepers.hpp"
+#include "sync/sync_states.hpp"
 
 namespace polyproc {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ForkedChild;
+
+// Until somebody has announced that it sleeps: from then on it has seen how often the event was set.
+[[nodiscard]] bool wait_until_awaited(const Event& event) {
+  const auto& sleepers = reinterpret_cast<const EventState*>(event.block().data())->sleepers;
+  return testing::wait_until([&] { return (sleepers & kSleepersAsleep) != 0; });
+}
 
 TEST(Event, IsSetUntilItIsCleared) {
   Event event;
@@ -49,10 +57,10 @@ TEST(Event, WakesAllWhoWait) {
 
 // Set and cleared while somebody waits: it has seen that.
 TEST(Event, ThatIsClearedAtOnceHasWokenThoseWhoWaited) {
-  Event event;
   for (int i = 0; i < 50; ++i) {
+    Event event;
     ForkedChild child([&] { return event.wait_for(20s) ? 0 : 1; });
-    ASSERT_TRUE(testing::wait_until_asleep(child.pid()));
+    ASSERT_TRUE(wait_until_awaited(event));
     event.set();
     event.clear();
     EXPECT_EQ(child.join(), 0);
@@ -92,7 +100,7 @@ TEST(EventDeath, OfTheSetterAtEachStepKeepsNobodyAsleep) {
   for (const char* point : {"event.set", "sleepers.before_wake"}) {
     Event event;
     ForkedChild waiter([&] { return event.wait_for(20s) ? 0 : 1; });
-    ASSERT_TRUE(testing::wait_until_asleep(waiter.pid()));
+    ASSERT_TRUE(wait_until_awaited(event));
     ForkedChild setter([&] {
       os::arm_fail_point(point);
       event.set();
