@@ -13,7 +13,7 @@
 
 #include <polyproc/os/fd.hpp>
 
-#include "net/patience.hpp"
+#include "os/patience.hpp"
 
 namespace polyproc::inline v0 {
 

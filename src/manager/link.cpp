@@ -9,12 +9,14 @@
 #include <optional>
 
 #include <polyproc/codec/codec.hpp>
-#include <polyproc/manager/remote_error.hpp>
+#include <polyproc/codec/remote_error.hpp>
 
 #include "manager/native_link.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
+
+constexpr const char* kServer = "the manager's server";
 
 std::atomic<unsigned> generation{1};  // one more in each forked child
 
@@ -45,11 +47,11 @@ Links& links() {
   const std::size_t end = text.find_last_not_of(kSpace);
   const std::size_t begin = end == std::string::npos ? end : text.rfind('\n', end);
   if (!text.starts_with("Traceback") || begin == std::string::npos)
-    throw RemoteError("RemoteError", text, {}, Object());
+    throw RemoteError(kServer, "RemoteError", text);
   const std::string last = text.substr(begin + 1, end - begin);
   const std::size_t colon = last.find(": ");
-  throw RemoteError(last.substr(0, colon), colon == std::string::npos ? "" : last.substr(colon + 2), text,
-                    Object());
+  throw RemoteError(kServer, last.substr(0, colon), colon == std::string::npos ? "" : last.substr(colon + 2),
+                    text);
 }
 
 }  // namespace
@@ -232,14 +234,6 @@ std::uint32_t thread_number() noexcept {
   return mine;
 }
 
-RemoteError::RemoteError(std::string type, std::string message, std::string traceback, Object exception)
-    : Error(fmt::format("in the manager's server: {}: {}", type, message)),
-      type_(std::move(type)),
-      message_(std::move(message)),
-      traceback_(std::move(traceback)),
-      exception_(std::move(exception)) {}
-RemoteError::~RemoteError() = default;
-
 namespace {
 
 std::string message_of(std::span<const Object> arguments) {
@@ -256,7 +250,7 @@ std::string message_of(std::span<const Object> arguments) {
 void raise_remote(const Object& exception) {
   if (exception.kind() != Kind::instance || exception.callable().kind() != Kind::name ||
       exception.arguments().kind() != Kind::tuple)
-    throw RemoteError("Exception", exception.repr(), {}, exception);
+    throw RemoteError(kServer, "Exception", exception.repr(), {}, exception);
   const std::string type(exception.callable().qualified_name());
   const std::string_view module = exception.callable().module();
   const auto arguments = exception.arguments().items();
@@ -272,7 +266,7 @@ void raise_remote(const Object& exception) {
         "acquiring a manager's lock: the client that held it is gone, and what it guards may be half "
         "changed; "
         "the lock is not held");
-  throw RemoteError(type, message_of(arguments), {}, exception);
+  throw RemoteError(kServer, type, message_of(arguments), {}, exception);
 }
 
 }  // namespace polyproc::inline v0

@@ -79,7 +79,7 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   // Of a client on this machine: memory that has been offered, and its file until that is sent along with what comes next.
   std::optional<SharedLanes> offered_;
   os::Fd to_pass_;
-  Patience patience_;
+  LookingTime patience_;
   EventLoop::Clock::time_point last_input_;
   bool is_looked_at_ = false;
   bool is_resting_ = false;  // the client rings

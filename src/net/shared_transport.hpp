@@ -6,9 +6,9 @@
 #include <atomic>
 #include <chrono>
 
-#include "net/patience.hpp"
 #include "net/shared_lanes.hpp"
 #include "net/transport.hpp"
+#include "os/patience.hpp"
 
 namespace polyproc::inline v0 {
 
@@ -34,7 +34,7 @@ class SharedTransport final : public Transport {
   SharedLanes lanes_;
   LaneReader in_;
   LaneWriter out_;
-  Patience patience_;
+  LookingTime patience_;
   Offering offering_;
   std::atomic<bool> at_end_{false};
 };

@@ -24,7 +24,10 @@ TypeMismatch::~TypeMismatch() = default;
 UsageError::~UsageError() = default;
 InvalidArgument::~InvalidArgument() = default;
 AuthenticationError::~AuthenticationError() = default;
+Cancelled::~Cancelled() = default;
+BrokenPool::~BrokenPool() = default;
 CorruptArena::~CorruptArena() = default;
+WorkerLost::~WorkerLost() = default;
 
 OsError::OsError(int code, std::string operation, std::string object)
     : Error(fmt::format("{} of {} failed: {} (errno {})", operation, object,

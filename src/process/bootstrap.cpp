@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "process/bootstrap.hpp"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <iostream>
-#include <memory>
 #include <string>
-#include <typeinfo>
 
 #include <fmt/format.h>
 #include <polyproc/os/diagnostics.hpp>
@@ -18,25 +14,18 @@
 #include <polyproc/os/fail_point.hpp>
 #include <polyproc/process/exit.hpp>
 
+#include "os/exception_type.hpp"
 #include "process/child_table.hpp"
 #include "process/this_process.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
 
-std::string current_exception_type() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "foreign exception";
-  const std::unique_ptr<char, void (*)(void*)> readable(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, nullptr), std::free);
-  return readable ? readable.get() : type->name();
-}
-
 // Inside a handler.
 void report(const char* what) noexcept {
   try {
     os::diagnose(fmt::format("Process {} (pid {}): uncaught {}{}{}", this_process().role.name, ::getpid(),
-                             current_exception_type(), what != nullptr ? ": " : "",
+                             os::current_exception_type(), what != nullptr ? ": " : "",
                              what != nullptr ? what : ""));
   } catch (...) {  // NOLINT: no memory for the message
     os::diagnose("a child process ends by an uncaught exception");

@@ -9,6 +9,7 @@
 #include <polyproc/os/error.hpp>
 
 #include "process/fork_server.hpp"
+#include "process/function_token.hpp"
 #include "process/process_core.hpp"
 
 namespace polyproc::inline v0 {
@@ -31,14 +32,17 @@ ChildTable& table() {
 void before_fork() {
   hold_fork_server();
   table().mutex.lock();
+  hold_modules();
 }
 void after_fork_in_parent() {
+  let_modules_go();
   table().mutex.unlock();
   let_fork_server_go();
 }
 
 // They are the parent's children, not ours.
 void after_fork_in_child() {
+  let_modules_go();
   if (const auto line = table().life_line.lock()) line->close();
   table().life_line.reset();
   auto siblings = std::move(table().children);

@@ -5,6 +5,7 @@
 #include <link.h>
 
 #include <cstring>
+#include <mutex>
 #include <optional>
 
 #include <fmt/format.h>
@@ -56,6 +57,12 @@ std::string build_id(const Module& module) {
   return {};
 }
 
+// Never destroyed: threads that end late may still use it.
+std::mutex& looking() {
+  static std::mutex& one = *new std::mutex;
+  return one;
+}
+
 // The first module for which `look` gives something.
 template <class Result, class Look>
 std::optional<Result> search_modules(Look look) {
@@ -64,6 +71,7 @@ std::optional<Result> search_modules(Look look) {
     std::optional<Result> found;
     bool first = true;
   } search{look, {}};
+  const std::lock_guard guard(looking());
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
         auto& state = *static_cast<Search*>(data);
@@ -76,6 +84,9 @@ std::optional<Result> search_modules(Look look) {
 }
 
 }  // namespace
+
+void hold_modules() { looking().lock(); }
+void let_modules_go() { looking().unlock(); }
 
 FunctionToken make_function_token(const void* address) {
   const auto at = reinterpret_cast<std::uint64_t>(address);

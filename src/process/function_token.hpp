@@ -19,4 +19,9 @@ struct FunctionToken {
 // Throws UsageError when this process has not loaded that module.
 [[nodiscard]] void* find_function(const FunctionToken& token);
 
+// Around a fork. Looking through the modules takes a lock of the loader's, of which a child that is forked meanwhile would have a
+// copy that is never released.
+void hold_modules();
+void let_modules_go();
+
 }  // namespace polyproc::inline v0

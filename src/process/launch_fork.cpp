@@ -1,40 +1,60 @@
 // SPDX-License-Identifier: MIT
 // The child continues on the stack of the thread that forked, and ends there by _exit.
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <exception>
 #include <utility>
 
 #include <fmt/format.h>
+#include <polyproc/os/deadline.hpp>
 #include <polyproc/os/diagnostics.hpp>
 #include <polyproc/os/error.hpp>
 #include <polyproc/os/fail_point.hpp>
 #include <polyproc/process/exit.hpp>
 
+#include "os/own_thread.hpp"
 #include "process/bootstrap.hpp"
 #include "process/child_table.hpp"
 #include "process/launch.hpp"
-#include "sync/bell_thread.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
 
 std::size_t count_other_threads() noexcept {
-  const std::size_t ours = count_bell_threads();  // which a fork is safe from
+  const std::size_t ours = os::count_own_threads();
   struct stat folder {};
   if (::stat("/proc/self/task", &folder) != 0 || folder.st_nlink < 3 + ours) return 0;
   return folder.st_nlink - 3 - ours;  // a link for each thread, and two of its own
 }
 
-void warn_of_threads(const std::string& name) {
-  const std::size_t others = count_other_threads();
-  if (others == 0) return;
+// A thread that has just been joined is seen for a moment longer.
+std::size_t count_lasting_threads() noexcept {
+  const Deadline moment = Deadline::after(std::chrono::microseconds(200));
+  for (;;) {
+    const std::size_t others = count_other_threads();
+    if (others == 0 || moment.passed()) return others;
+    ::sched_yield();
+  }
+}
+
+// Once for all workers of pools, which are replaced as often as they end.
+void warn_of_threads(const ChildRole& role) {
+  static std::atomic<bool> warned{false};
+  if (role.worker && warned.exchange(true)) return;
+  const std::size_t others = count_lasting_threads();
+  if (others == 0) {
+    if (role.worker) warned = false;
+    return;
+  }
   os::diagnose(fmt::format(
       "polyproc: {} is forked while {} other thread{} run{}: the child may hang on a lock that one of "
       "them held; start processes before threads, or use the start method spawn",
-      name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
+      role.name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
 }
 
 [[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line,
@@ -64,7 +84,7 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
     reading_end = child.life_line->reading_end();
   }
   SentinelReserve reserve;
-  warn_of_threads(role.name);
+  warn_of_threads(role);
   ForkRecord record;
   record_forks(&record);
   child.pid = ::fork();

@@ -41,9 +41,10 @@ std::optional<int> look_for_end(int pidfd) {
 
 }  // namespace
 
-ProcessCore::ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options)
+ProcessCore::ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options, bool worker)
     : maker_(::getpid()),
       path_(next_path()),
+      worker_(worker),
       name_(options.name.empty() ? "Process-" + path_ : std::move(options.name)),
       daemon_(options.daemon),
       method_(options.method),
@@ -74,13 +75,13 @@ void ProcessCore::require_started(std::string_view act) const {
 
 ChildRole ProcessCore::role() const {
   const ChildRole& own = this_process().role;
-  return {name_, path_, daemon_, ::getpid(), own.name, parse_start_method(get_start_method()), this};
+  return {name_, path_, daemon_, worker_, ::getpid(), own.name, parse_start_method(get_start_method()), this};
 }
 
 void ProcessCore::start() {
   const auto guard = lock_for("starting");
   require_not_started("starting");
-  if (this_process().role.daemon)
+  if (this_process().role.daemon && !this_process().role.worker)
     throw UsageError(fmt::format("starting {}: daemons may not have children", name_));
   const StartMethod method = method_.value_or(parse_start_method(get_start_method()));
   if (method != StartMethod::fork && !spawn_is_possible()) {

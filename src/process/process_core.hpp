@@ -22,7 +22,8 @@ namespace polyproc::inline v0 {
 
 class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
  public:
-  ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options);
+  // `worker`: of a pool, a daemon that may have children.
+  ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options, bool worker = false);
 
   void start();
   void close();
@@ -54,6 +55,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
 
   const pid_t maker_;
   const std::string path_;
+  const bool worker_;
   mutable std::mutex mutex_;  // guards what follows
   std::string name_;
   bool daemon_;

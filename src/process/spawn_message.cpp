@@ -41,6 +41,7 @@ void write_role(Encoder& out, const ChildRole& role) {
   out.write_text(role.name);
   out.write_text(role.path);
   out.write_count(role.daemon ? 1 : 0);
+  out.write_count(role.worker ? 1 : 0);
   out.write_count(static_cast<std::uint64_t>(role.parent_pid));
   out.write_text(role.parent_name);
   out.write_text(to_string(role.default_method));
@@ -51,6 +52,7 @@ ChildRole read_role(Decoder& in) {
   role.name = in.read_text();
   role.path = in.read_text();
   role.daemon = in.read_count() != 0;
+  role.worker = in.read_count() != 0;
   role.parent_pid = static_cast<pid_t>(in.read_count());
   role.parent_name = in.read_text();
   role.default_method = parse_start_method(in.read_text());

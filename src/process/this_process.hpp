@@ -18,6 +18,7 @@ struct ChildRole {
   std::string name = {};
   std::string path = {};  // its place among all: "1:2" is the second child of the first
   bool daemon = false;
+  bool worker = false;  // of a pool: a daemon that may have children
   pid_t parent_pid = 0;
   std::string parent_name = {};
   StartMethod default_method = StartMethod::fork;

@@ -40,6 +40,7 @@ void Encoder::write(std::span<const std::byte> bytes) {
 
 void Encoder::write_block(const BlockRef& block) {
   block.require("handing over a shared object");
+  if (named_in_ != nullptr) return write_count(named_in_->add_block(block));
   const Arena arena = block.arena();
   const bool family = arena == Arena::family();
   if (!family && !arena.core().region().on_file_system()) {
@@ -64,6 +65,7 @@ void Encoder::write_function(const void* address) {
 void Encoder::write_descriptor(int descriptor) {
   if (descriptor < 0)
     throw UsageError("handing over a descriptor to a process: it is closed; pass an open one");
+  if (named_in_ != nullptr) return write_count(named_in_->add_descriptor(descriptor));
   auto place = std::find(descriptors_.begin(), descriptors_.end(), descriptor);
   if (place == descriptors_.end()) place = descriptors_.insert(place, descriptor);
   write_count(static_cast<std::uint64_t>(place - descriptors_.begin()));
@@ -71,10 +73,10 @@ void Encoder::write_descriptor(int descriptor) {
 
 std::span<const std::byte> Decoder::read(std::uint64_t count) {
   if (count > rest_.size()) {
-    throw CorruptArena(fmt::format(
-        "reading the arguments of a spawned process: {} bytes are missing; their types were written and "
-        "read differently",
-        count - rest_.size()));
+    throw CorruptArena(
+        fmt::format("reading the arguments of a process: {} bytes are missing; their types were written and "
+                    "read differently",
+                    count - rest_.size()));
   }
   const auto bytes = rest_.first(count);
   rest_ = rest_.subspan(count);
@@ -90,7 +92,7 @@ std::uint64_t Decoder::read_count() {
 std::uint64_t Decoder::read_length(std::uint64_t bytes_each) {
   const std::uint64_t count = read_count();
   if (bytes_each != 0 && count > rest_.size() / bytes_each)
-    throw CorruptArena("reading the arguments of a spawned process: a length is beyond the end");
+    throw CorruptArena("reading the arguments of a process: a length is beyond the end");
   return count;
 }
 
@@ -100,6 +102,7 @@ std::string_view Decoder::read_text() {
 }
 
 BlockRef Decoder::read_block() {
+  if (named_in_ != nullptr) return named_in_->block(read_count());
   const std::string path(read_text());
   Handle handle;
   std::memcpy(&handle, read(sizeof handle).data(), sizeof handle);
@@ -118,6 +121,7 @@ void* Decoder::read_function() {
 // A copy: several arguments may name the same one.
 os::Fd Decoder::read_descriptor() {
   const std::uint64_t place = read_count();
+  if (named_in_ != nullptr) return named_in_->descriptor(place);
   if (place >= descriptors_.size())
     throw CorruptArena("reading the arguments of a process: a descriptor is missing");
   const int descriptor = descriptors_[place].get();

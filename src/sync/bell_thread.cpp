@@ -9,15 +9,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <mutex>
-#include <system_error>
-#include <thread>
 
 #include <polyproc/os/error.hpp>
 
 #include "arena/arena_core.hpp"
 #include "os/futex.hpp"
+#include "os/own_thread.hpp"
 #include "sync/sleepers.hpp"
 #include "sync/watch.hpp"
 
@@ -119,26 +117,20 @@ void BellThreads::start(const std::shared_ptr<ArenaCore>& core) {
   }
   auto one = std::make_shared<One>();
   one->core = core;
-  sigset_t every;
-  sigset_t before;
-  ::sigfillset(&every);
-  ::pthread_sigmask(SIG_SETMASK, &every, &before);  // signals are for the host's threads
+  threads.push_back(one);
+  running.fetch_add(1);
   try {
-    threads.push_back(one);
-    running.fetch_add(1);
-    std::thread([this, one]() mutable {
+    os::start_own_thread("waiting for objects in shared memory", [this, one]() mutable {
       run(one);
       one.reset();
       running.fetch_sub(1);
       running.notify_all();
     }).detach();
-  } catch (const std::system_error& error) {
+  } catch (...) {
     threads.pop_back();
     running.fetch_sub(1);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    os::throw_os_error(error.code().value(), "pthread_create", "waiting for objects in shared memory");
+    throw;
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Listening::Listening(std::vector<WatchedObject> objects)
@@ -192,10 +184,6 @@ void end_bell_threads() {
     }
   }
   for (int left = all.running.load(); left != 0; left = all.running.load()) all.running.wait(left);
-}
-
-std::size_t count_bell_threads() noexcept {
-  return static_cast<std::size_t>(BellThreads::all().running.load());
 }
 
 }  // namespace polyproc::inline v0

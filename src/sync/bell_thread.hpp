@@ -41,6 +41,5 @@ class Listening {
 
 // Ends the threads, where nobody listens, and waits for their end.
 void end_bell_threads();
-[[nodiscard]] std::size_t count_bell_threads() noexcept;
 
 }  // namespace polyproc::inline v0

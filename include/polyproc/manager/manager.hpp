@@ -21,8 +21,8 @@
 #include <utility>
 #include <vector>
 
+#include <polyproc/codec/remote_error.hpp>
 #include <polyproc/manager/proxies.hpp>
-#include <polyproc/manager/remote_error.hpp>
 #include <polyproc/manager/server.hpp>
 #include <polyproc/manager/user_type.hpp>
 #include <polyproc/net/listener.hpp>

@@ -151,7 +151,8 @@ class POLYPROC_API Proxy {
   // Which methods it has.
   [[nodiscard]] const std::vector<std::string>& methods() const;
 
-  // Throws what the method raises: RemoteError, Empty... (remote_error.hpp); Closed when the server is gone.
+  // Throws what the method raises: Empty, Full, ShutDown, OwnerDied, BrokenBarrier as these, all else as RemoteError;
+  // Closed when the server is gone.
   template <class R = Object, class... A>
   R call(std::string_view method, const A&... arguments) const {
     return call_async<R>(method, arguments...).get();

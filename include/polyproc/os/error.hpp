@@ -68,8 +68,24 @@ POLYPROC_DECLARE_ERROR(UsageError, Error);
 POLYPROC_DECLARE_ERROR(InvalidArgument, Error);
 // The other end of a connection has not shown that it knows the key, or does not believe that this one does.
 POLYPROC_DECLARE_ERROR(AuthenticationError, Error);
+// The task was cancelled before it began.
+POLYPROC_DECLARE_ERROR(Cancelled, Error);
+// A pool whose workers cannot begin: its initializer throws, or they end before they are ready, again and again.
+POLYPROC_DECLARE_ERROR(BrokenPool, Error);
 // Shared memory does not hold what its layout promises: another program has written into it.
 POLYPROC_DECLARE_ERROR(CorruptArena, Error);
+
+// The worker of a pool has ended, or was killed, while it ran this task.
+class POLYPROC_API WorkerLost : public Error {
+ public:
+  WorkerLost(const std::string& what, int exitcode) : Error(what), exitcode_(exitcode) {}
+  ~WorkerLost() override;
+  // As ChildProcess::exitcode: the negative number of the signal that ended it, or what it exited with.
+  [[nodiscard]] int exitcode() const noexcept { return exitcode_; }
+
+ private:
+  int exitcode_;
+};
 
 #undef POLYPROC_DECLARE_ERROR
 

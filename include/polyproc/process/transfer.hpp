@@ -31,13 +31,19 @@
 
 #include <polyproc/arena/block_ref.hpp>
 #include <polyproc/codec/codec.hpp>
+#include <polyproc/codec/handle_table.hpp>
 #include <polyproc/os/fd.hpp>
 
 namespace polyproc::inline v0 {
 
-// Collects the bytes of a call, and the shared objects that it names.
+// Collects the bytes of a call, and the shared objects and descriptors that it names.
 class POLYPROC_API Encoder {
  public:
+  Encoder() noexcept = default;
+  // What is named goes into `named`, which must outlive this, instead of being collected here; null: it is collected.
+  explicit Encoder(HandleTable* named) noexcept : named_in_(named) {}
+  [[nodiscard]] HandleTable* named_in() const noexcept { return named_in_; }
+
   void write(std::span<const std::byte> bytes);
   void write_count(std::uint64_t count) { write(std::as_bytes(std::span(&count, 1))); }
   void write_text(std::string_view text) {
@@ -54,6 +60,14 @@ class POLYPROC_API Encoder {
   void write_descriptor(int descriptor);
 
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::vector<std::byte> take_bytes() && noexcept { return std::move(bytes_); }
+  // So many bytes more, zero, for the caller to write; good until more is added.
+  [[nodiscard]] std::byte* extend(std::size_t count) {
+    bytes_.resize(bytes_.size() + count);
+    return bytes_.data() + bytes_.size() - count;
+  }
+  // Takes back what was written last, down to `size` bytes.
+  void truncate(std::size_t size) { bytes_.resize(size); }
   // Objects in the family's arena, each once; and those in named arenas.
   [[nodiscard]] const std::vector<BlockRef>& family_blocks() const noexcept { return family_; }
   [[nodiscard]] const std::vector<BlockRef>& named_blocks() const noexcept { return named_; }
@@ -65,15 +79,19 @@ class POLYPROC_API Encoder {
   std::vector<int> descriptors_;
   std::vector<BlockRef> family_;
   std::vector<BlockRef> named_;
+  HandleTable* named_in_ = nullptr;
 };
 
 // Reads them in the same order. Throws CorruptArena when there is less than expected.
 class POLYPROC_API Decoder {
  public:
-  explicit Decoder(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
+  explicit Decoder(std::span<const std::byte> bytes, HandleTable* named_in = nullptr) noexcept
+      : named_in_(named_in), rest_(bytes) {}
   // Those that the encoder collected, as they are open here.
   void set_descriptors(std::vector<os::Fd> descriptors) noexcept { descriptors_ = std::move(descriptors); }
   [[nodiscard]] std::span<const std::byte> read(std::uint64_t count);
+  // What has not been read.
+  [[nodiscard]] std::span<const std::byte> rest() const noexcept { return rest_; }
   [[nodiscard]] std::uint64_t read_count();
   // A number of things that follow, at least `bytes_each` long.
   [[nodiscard]] std::uint64_t read_length(std::uint64_t bytes_each);
@@ -84,6 +102,7 @@ class POLYPROC_API Decoder {
   [[nodiscard]] os::Fd read_descriptor();
 
  private:
+  HandleTable* named_in_;
   std::vector<os::Fd> descriptors_;
   std::span<const std::byte> rest_;
 };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "net/patience.hpp"
+#include "os/patience.hpp"
 
 #include <sched.h>
 
 namespace polyproc::inline v0 {
 
-void Patience::learn(Duration waited) noexcept {
+void LookingTime::learn(Duration waited) noexcept {
   if (waited < 2 * kMost)
     most_ = kMost;
   else

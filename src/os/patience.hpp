@@ -4,10 +4,12 @@
 
 #include <chrono>
 
+#include <polyproc/os/config.hpp>
+
 namespace polyproc::inline v0 {
 
 // How long it pays to look for what is awaited before one sleeps: not at all while it comes later than that.
-class Patience {
+class POLYPROC_API LookingTime {
  public:
   using Duration = std::chrono::steady_clock::duration;
   [[nodiscard]] Duration most() const noexcept { return most_; }
@@ -22,7 +24,7 @@ class Patience {
 
 // Offers the processor to others, who may be those that are waited for. Where others with much to do take it for long, it is kept
 // for a while.
-class Offering {
+class POLYPROC_API Offering {
  public:
   // False when it is not or was in vain: better sleep.
   bool offer() noexcept;
