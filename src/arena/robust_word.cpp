@@ -47,7 +47,7 @@ Claim acquire_slow(RobustWord& word, ArenaCore& core, Deadline deadline, Patienc
         return Claim::taken;
       continue;
     }
-    if (!core.alive(owner_of(seen))) {
+    if (seen != kReserved && !core.alive(owner_of(seen))) {
       if (word.value.compare_exchange_strong(seen, me | kWaitersBit, std::memory_order_acq_rel,
                                              std::memory_order_relaxed)) {
         return Claim::taken_from_dead;

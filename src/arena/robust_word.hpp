@@ -38,6 +38,8 @@ inline constexpr Patience kInternalPatience{std::chrono::milliseconds(1), std::c
 inline constexpr Patience kUserPatience{std::chrono::milliseconds(5), std::chrono::milliseconds(40)};
 
 inline constexpr std::uint64_t kWaitersBit = std::uint64_t{1} << 31;
+// Of user locks alone (sync/lock_state.hpp): free, but for the one whose turn it is. To all others as if it were held.
+inline constexpr std::uint64_t kReserved = kWaitersBit;
 
 [[nodiscard]] inline std::uint64_t owner_of(std::uint64_t word) noexcept { return word & ~kWaitersBit; }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <polyproc/sync/lock.hpp>
 
+#include <algorithm>
+#include <limits>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -8,6 +10,7 @@
 #include <polyproc/os/fail_point.hpp>
 
 #include "arena/arena_core.hpp"
+#include "os/futex.hpp"
 #include "sync/lock_state.hpp"
 
 namespace polyproc::inline v0 {
@@ -20,18 +23,135 @@ std::uint64_t next_thread_number() noexcept {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-Acquired acquire_word(RobustWord& word, ArenaCore& core, Deadline deadline) {
-  if (try_acquire(word, core.identity())) [[likely]]
-    return Acquired::yes;
-  switch (acquire_slow(word, core, deadline, kUserPatience)) {
-    case Claim::taken:
-      return Acquired::yes;
-    case Claim::taken_from_dead:
-      return Acquired::owner_died;
-    case Claim::timed_out:
-      break;
+std::uint64_t first_waiter(const LockState& state) noexcept {
+  return std::atomic_ref(const_cast<std::uint64_t&>(state.waiters.first)).load();
+}
+
+void wake_all(LockState& state) noexcept {
+  POLYPROC_FAIL_POINT("lock.before_wake_all");
+  os::futex_wake(state.word.value, std::numeric_limits<int>::max());
+}
+
+// A place in the order of those who wait. While there is one, a lock that comes free is reserved for the first; so from now on this
+// thread is passed by those before it, and by who takes the lock at this moment.
+class Turn {
+ public:
+  Turn(LockState& state, ArenaCore& core) : state_(state), core_(core) {
+    register_waiters_release();
+    Transaction section(core_);
+    record_ = add_waiter(section, state_.waiters);
+    section.commit();
   }
-  return Acquired::timed_out;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    try {
+      Transaction section(core_);
+      remove_waiter(section, state_.waiters, record_);
+      section.commit();
+    } catch (const Error&) {
+      return;  // the arena is damaged: the next call says so
+    }
+    POLYPROC_FAIL_POINT("lock.turn_left");
+    pass_on(state_);
+  }
+
+  [[nodiscard]] bool has_come() const noexcept { return first_waiter(state_) == record_; }
+
+  // After the list has changed: the lock may be reserved for nobody, or for one who sleeps. So may it be after the word has
+  // (release_word): whichever comes second sees what the other did.
+  static void pass_on(LockState& state) noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    std::uint64_t seen = state.word.value.load();
+    if (seen != kReserved) return;
+    if (first_waiter(state) == 0) state.word.value.compare_exchange_strong(seen, 0);
+    wake_all(state);
+  }
+
+  // Places of the dead.
+  static void clear(LockState& state, ArenaCore& core) {
+    const auto is_dead = [&](const Waiter& each) { return !core.alive(each.process); };
+    {
+      Transaction section(core);
+      while (const std::uint64_t dead = find_waiter(section.region(), state.waiters, is_dead)) {
+        remove_waiter(section, state.waiters, dead);
+        section.commit();
+      }
+    }
+    pass_on(state);
+  }
+
+ private:
+  LockState& state_;
+  ArenaCore& core_;
+  std::uint64_t record_;
+};
+
+Acquired acquire_in_turn(LockState& state, ArenaCore& core, Deadline deadline) {
+  const Turn turn(state, core);
+  const std::uint64_t mine = core.identity() | kWaitersBit;
+  std::atomic<std::uint64_t>& word = state.word.value;
+  for (auto slice = kUserPatience.first;; slice = std::min(slice * 2, kUserPatience.longest)) {
+    std::uint64_t seen = word.load();
+    if (seen == 0 || seen == kReserved) {
+      if (turn.has_come()) {
+        if (word.compare_exchange_strong(seen, mine)) return Acquired::yes;
+        continue;
+      }
+      if (seen == 0) {
+        if (word.compare_exchange_strong(seen, kReserved)) Turn::pass_on(state);
+        continue;
+      }
+    } else if (!core.alive(owner_of(seen))) {
+      if (word.compare_exchange_strong(seen, mine)) return Acquired::owner_died;
+      continue;
+    }
+    if (deadline.passed()) return Acquired::timed_out;
+    if ((seen & kWaitersBit) == 0 && !word.compare_exchange_weak(seen, seen | kWaitersBit)) continue;
+    POLYPROC_FAIL_POINT("lock.sleeps_in_turn");
+    os::futex_wait(word, static_cast<std::uint32_t>(seen | kWaitersBit), deadline.remaining(slice));
+    if (word.load() == kReserved && !turn.has_come()) Turn::clear(state, core);
+  }
+}
+
+Acquired acquire_word(LockState& state, ArenaCore& core, Deadline deadline) {
+  if (try_acquire(state.word, core.identity())) [[likely]]
+    return Acquired::yes;
+  Deadline patience = deadline.is_now() ? deadline : std::min(deadline, Deadline::after(kLockPatience));
+  for (;;) {
+    switch (acquire_slow(state.word, core, patience, kUserPatience)) {
+      case Claim::taken:
+        return Acquired::yes;
+      case Claim::taken_from_dead:
+        return Acquired::owner_died;
+      case Claim::timed_out:
+        break;
+    }
+    if (!deadline.passed()) {
+      try {
+        return acquire_in_turn(state, core, deadline);
+      } catch (const ArenaFull&) {
+        patience = deadline;  // no room for a place in the order: it waits on without one
+        continue;
+      }
+    }
+    if (state.word.value.load() != kReserved) return Acquired::timed_out;
+    Turn::clear(state, core);  // it may be reserved for one who died
+    if (state.word.value.load() != 0) return Acquired::timed_out;
+  }
+}
+
+// False when nobody held it.
+bool release_word(LockState& state) noexcept {
+  if (first_waiter(state) == 0) [[likely]] {
+    const std::uint64_t old = state.word.value.exchange(0, std::memory_order_release);
+    if ((old & kWaitersBit) != 0) wake_waiter(state.word);
+    return owner_of(old) != 0;
+  }
+  const std::uint64_t old = state.word.value.exchange(kReserved);
+  POLYPROC_FAIL_POINT("lock.reserved");
+  Turn::pass_on(state);
+  return owner_of(old) != 0;
 }
 
 // What `thread` holds for the calling one. Other processes have threads of the same number: a dead holder's word must
@@ -51,7 +171,7 @@ Acquired acquire_recursive(LockState& state, ArenaCore& core, Deadline deadline)
     ++state.depth;
     return Acquired::yes;
   }
-  const Acquired result = acquire_word(state.word, core, deadline);
+  const Acquired result = acquire_word(state, core, deadline);
   if (result != Acquired::timed_out) {
     state.depth = 1;
     state.thread.store(thread_word(core), std::memory_order_relaxed);
@@ -67,14 +187,12 @@ void release_recursive(LockState& state, ArenaCore& core) {
   if (--state.depth != 0) return;
   state.thread.store(0, std::memory_order_relaxed);
   POLYPROC_FAIL_POINT("lock.before_release");
-  release(state.word);
+  (void)release_word(state);
 }
 
 void release_simple(LockState& state) {
   POLYPROC_FAIL_POINT("lock.before_release");
-  const std::uint64_t old = state.word.value.exchange(0, std::memory_order_release);
-  if (old == 0) throw UsageError("releasing a Lock: nobody holds it; acquire it first");
-  if ((old & kWaitersBit) != 0) wake_waiter(state.word);
+  if (!release_word(state)) throw UsageError("releasing a Lock: nobody holds it; acquire it first");
 }
 
 BlockRef checked(BlockRef block, BlockKind kind) {
@@ -99,7 +217,7 @@ Acquired LockHandle::acquire_checked(Deadline deadline) {
   core.require_attached();
   LockState& state = state_of(block_);
   const Acquired result =
-      recursive_ ? acquire_recursive(state, core, deadline) : acquire_word(state.word, core, deadline);
+      recursive_ ? acquire_recursive(state, core, deadline) : acquire_word(state, core, deadline);
   POLYPROC_FAIL_POINT("lock.acquired");
   return result;
 }
@@ -125,8 +243,7 @@ void LockHandle::release() {
 
 bool LockHandle::locked() const {
   block_.require("looking at a lock");
-  const std::uint64_t word = state_of(block_).word.value.load(std::memory_order_relaxed);
-  return word != 0;
+  return owner_of(state_of(block_).word.value.load(std::memory_order_relaxed)) != 0;
 }
 
 Handle LockHandle::handle() const {
@@ -138,7 +255,7 @@ std::ostream& operator<<(std::ostream& out, const LockHandle& lock) {
   if (!lock.block_) return out << "<lock, closed>";
   const char* kind = lock.recursive_ ? "RLock" : "Lock";
   const std::uint64_t word = state_of(lock.block_).word.value.load(std::memory_order_relaxed);
-  if (word == 0) return out << fmt::format("<{}, free>", kind);
+  if (owner_of(word) == 0) return out << fmt::format("<{}, free>", kind);
   const ProcessSlot& owner = lock.block_.core().process_slot((word & 0x7fffffff) - 1);
   return out << fmt::format("<{}, held by process {}>", kind, owner.pid.load());
 }

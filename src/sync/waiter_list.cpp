@@ -15,6 +15,16 @@ void release_list_of(ArenaCore& core, std::uint64_t block) {
   release_waiters(core, core.region().at<State>(block + kBlockHeaderBytes).waiters);
 }
 
+// Of a block that begins with a lock.
+void release_list_of_lock(ArenaCore& core, std::uint64_t block) {
+  release_waiters(core, core.region().at<LockState>(block + kBlockHeaderBytes).waiters);
+}
+
+void release_lists_of_condition(ArenaCore& core, std::uint64_t block) {
+  release_list_of_lock(core, block);
+  release_list_of<ConditionState>(core, block);
+}
+
 }  // namespace
 
 Waiter& waiter_at(const Region& region, std::uint64_t block) {
@@ -57,7 +67,9 @@ void release_waiters(ArenaCore& core, WaiterList& list) {
 
 void register_waiters_release() noexcept {
   register_contents_release(BlockKind::semaphore, release_list_of<SemaphoreState>);
-  register_contents_release(BlockKind::condition, release_list_of<ConditionState>);
+  register_contents_release(BlockKind::condition, release_lists_of_condition);
+  for (const BlockKind kind : {BlockKind::lock, BlockKind::rlock, BlockKind::value, BlockKind::array})
+    register_contents_release(kind, release_list_of_lock);
   register_contents_release(BlockKind::barrier, release_list_of<BarrierState>);
   register_contents_release(BlockKind::shared_lock, release_list_of<SharedLockState>);
 }

@@ -42,7 +42,7 @@ template <class Wanted>
   return block;
 }
 
-// Tells the arena how to release the lists of Semaphore, Condition, Barrier and SharedLock.
+// Tells the arena how to release the lists of locks, Semaphore, Condition, Barrier and SharedLock.
 void register_waiters_release() noexcept;
 
 }  // namespace polyproc::inline v0

@@ -107,6 +107,12 @@ verify_models() {
   verify_all_reached 'watch: 2 publishers, 1 object, 1 death' watch -DONE_OBJECT -DCAPACITY=1
   verify_all_reached 'watch: 1 publisher, 2 watchers, 1 death' watch -DWATCHERS=2
   verify_all_reached 'watch: 2 publishers, 1 object, 1 death, fences' watch -DONE_OBJECT -DCAPACITY=1 -DFENCED
+  verify 'lock: 3 threads, no death, no slice' lock -DDEATHS=0 -DNO_SLICE
+  verify 'lock: 3 threads, 1 death' lock
+  verify 'lock: 3 threads, 2 deaths' lock -DDEATHS=2
+  verify 'condition: 2 waiters, 1 notifier, no death, no slice' condition -DDEATHS=0 -DNO_SLICE
+  verify_all_reached 'condition: 2 waiters, 1 notifier, 1 death' condition
+  verify_all_reached 'condition: 2 waiters, 1 notifier, 2 deaths' condition -DDEATHS=2
 }
 
 verify_larger_models() {
@@ -167,6 +173,14 @@ catch_mutants() {
   caught 'woken before the bell is counted up' watch -DDEATHS=0 -DMUTANT_WAKE_FIRST
   caught 'only the first bell is rung' watch -DWATCHERS=2 -DDEATHS=0 -DMUTANT_ONE_BELL
   caught 'watch without end' watch -DMUTANT_NO_SLICE
+  caught 'a reserved lock wakes one' lock -DDEATHS=0 -DNO_SLICE -DMUTANT_WAKES_ONE
+  caught 'a reserved lock is taken by who comes' lock -DMUTANT_BARGES
+  caught 'who leaves the order passes nothing on' lock -DDEATHS=0 -DNO_SLICE -DMUTANT_LEAVES_SILENTLY
+  caught 'in order without end' lock -DNO_SLICE
+  caught 'what the dead were told is gone' condition -DMUTANT_DEAD_KEEP_IT
+  caught 'who is told is not woken' condition -DDEATHS=0 -DNO_SLICE -DMUTANT_NO_WAKE
+  caught 'sleep without a second look' condition -DDEATHS=0 -DNO_SLICE -DMUTANT_SLEEPS_BLINDLY
+  caught 'wait without end' condition -DNO_SLICE
 }
 
 verify_models

@@ -4,6 +4,9 @@
 // Both are standard Lockables (std::scoped_lock, std::unique_lock) and have Python's names beside. A handle is a counted
 // reference: copies name the same lock. All methods may be called by any number of threads and processes at once.
 //
+// Who comes while the lock is free takes it, also past others that wait. Who has waited for 10 ms takes a place in an order: from then on
+// it is passed by those before it, and by who takes the lock at that moment, and by nobody else.
+//
 // When the process that holds the lock dies, the data that it guards may be half changed. lock(), try_lock() and
 // acquire() then throw OwnerDied, once, without holding the lock, and the lock is free again; acquire_checked() instead
 // returns Acquired::owner_died holding it, so that the caller can repair the data before anybody else looks. Waiters
