@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Each examples/<name>.cpp is a program of its own, linked as a user would link it.
+find_package(PNG QUIET)  # for mandelbrot
 file(GLOB _examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
 add_custom_target(examples)
 foreach(_source IN LISTS _examples)
@@ -11,7 +12,14 @@ foreach(_source IN LISTS _examples)
     endif()
     set(_component manager)
   endif()
+  if(_name STREQUAL mandelbrot AND NOT PNG_FOUND)
+    message(STATUS "polyproc: no libpng, so no example mandelbrot")
+    continue()
+  endif()
   add_executable(example_${_name} ${_source})
+  if(_name STREQUAL mandelbrot)
+    target_link_libraries(example_${_name} PRIVATE PNG::PNG)
+  endif()
   set_target_properties(example_${_name} PROPERTIES OUTPUT_NAME ${_name} CXX_EXTENSIONS OFF
                                                     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
   target_link_libraries(example_${_name} PRIVATE polyproc::${_component})

@@ -106,7 +106,7 @@ if(POLYPROC_BUILD_FUZZ)
   set(_fuzzed_manager arguments builtin_types call client_process event_loop native_peer object_table order peer proxy_values python_array
                       python_error python_peer slice)
   list(TRANSFORM _fuzzed_manager REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/src/manager/\\1.cpp")
-  list(APPEND _fuzzed_request ${_fuzzed_manager} ${PROJECT_SOURCE_DIR}/src/net/patience.cpp
+  list(APPEND _fuzzed_request ${_fuzzed_manager} ${PROJECT_SOURCE_DIR}/src/os/patience.cpp
        ${PROJECT_SOURCE_DIR}/src/os/pidfd.cpp ${PROJECT_SOURCE_DIR}/src/os/poll.cpp
        ${PROJECT_SOURCE_DIR}/src/net/random.cpp ${PROJECT_SOURCE_DIR}/src/os/fd.cpp)
   add_library(fuzzed_codec OBJECT ${_fuzzed_pickle})
@@ -145,6 +145,9 @@ if(TARGET examples)
   file(GLOB _examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
   foreach(_source IN LISTS _examples)
     get_filename_component(_name ${_source} NAME_WE)
+    if(NOT TARGET example_${_name})
+      continue()
+    endif()
     set(_arguments)
     if(_name MATCHES "^(textstats|wordcount)$")
       set(_arguments ${PROJECT_SOURCE_DIR}/docs)  # a small folder; the large one is for the demo

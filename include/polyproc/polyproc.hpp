@@ -7,10 +7,12 @@
 #include <polyproc/channel/queue.hpp>
 #include <polyproc/codec/codec.hpp>
 #include <polyproc/codec/object.hpp>
+#include <polyproc/codec/remote_error.hpp>
 #include <polyproc/os/config.hpp>
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/diagnostics.hpp>
 #include <polyproc/os/error.hpp>
+#include <polyproc/pool/pool.hpp>
 #include <polyproc/process/context.hpp>
 #include <polyproc/process/current.hpp>
 #include <polyproc/process/exit.hpp>

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "os/own_thread.hpp"
 #include "support/forked_child.hpp"
 #include "sync/bell_thread.hpp"
 
@@ -236,7 +237,7 @@ TEST_F(Wait, ItsThreadEndsWhenNobodyWaits) {
   Queue<int> queue;
   Ends ends;
   EXPECT_EQ(wait_for({queue, ends.read}, 1ms), Positions{});
-  EXPECT_TRUE(testing::wait_until([] { return count_bell_threads() == 0; }));
+  EXPECT_TRUE(testing::wait_until([] { return os::count_own_threads() == 0; }));
 }
 
 // The sanitizers' own allocator may be locked for good in a child that is forked while another thread allocates.
@@ -254,11 +255,11 @@ TEST_F(Wait, WorksInAChildForkedMeanwhile) {
   std::thread other([&] { EXPECT_EQ(wait_for({queue, never.read}, kLong), Positions{0}); });
   int calm = 0;
   ASSERT_TRUE(testing::wait_until([&] {
-    calm = count_bell_threads() == 1 && other_threads_sleep() ? calm + 1 : 0;
+    calm = os::count_own_threads() == 1 && other_threads_sleep() ? calm + 1 : 0;
     return calm == 3;
   }));
   ForkedChild child([&] {
-    if (count_bell_threads() != 0) return 1;
+    if (os::count_own_threads() != 0) return 1;
     answer.put(1);
     const auto ready = wait_for({queue, never.read}, kLong);
     return ready == Positions{0} ? 0 : 2;

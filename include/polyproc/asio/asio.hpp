@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Queues, connections and all that wait() waits for, in programs that run on Boost.Asio. CMake component `asio`.
+// Queues, connections, futures and all that wait() waits for, in programs that run on Boost.Asio. CMake component `asio`.
 //
 //     boost::asio::awaitable<void> serve(polyproc::Queue<Order> orders) {
 //       for (;;) handle(co_await polyproc::async_get(co_await boost::asio::this_coro::executor, orders,
@@ -23,6 +23,7 @@
 #include <polyproc/asio/retry.hpp>
 #include <polyproc/channel/connection.hpp>
 #include <polyproc/channel/queue.hpp>
+#include <polyproc/pool/future.hpp>
 
 namespace polyproc::inline v0 {
 
@@ -59,6 +60,26 @@ auto async_recv(const Executor& executor, const Connection<T>& connection, Token
       std::forward<Token>(token));
 }
 
+// The result of a pool's task; what Future::get would throw. Void: a token for void(std::exception_ptr, std::monostate).
+template <detail::AsioExecutor Executor, class T, class Token>
+auto async_get(const Executor& executor, const Future<T>& future, Token&& token) {
+  using Result = detail::Stored<T>;
+  static_assert(std::is_default_constructible_v<Result>,
+                "async_get passes T() beside an error: T needs a default constructor");
+  return detail::async_retry<Result>(
+      executor, future,
+      [](const Future<T>& its, Watcher&) -> std::optional<Result> {
+        if (!its.ready()) return std::nullopt;
+        if constexpr (std::is_void_v<T>) {
+          its.get();
+          return Result();
+        } else {
+          return its.get();
+        }
+      },
+      std::forward<Token>(token));
+}
+
 template <detail::AsioContext Context, class Token>
 auto async_wait(Context& context, Waitables things, Token&& token) {
   return async_wait(context.get_executor(), std::move(things), std::forward<Token>(token));
@@ -66,6 +87,10 @@ auto async_wait(Context& context, Waitables things, Token&& token) {
 template <detail::AsioContext Context, Queueable T, BlockKind Kind, class Token>
 auto async_get(Context& context, const detail::QueueHandle<T, Kind>& queue, Token&& token) {
   return async_get(context.get_executor(), queue, std::forward<Token>(token));
+}
+template <detail::AsioContext Context, class T, class Token>
+auto async_get(Context& context, const Future<T>& future, Token&& token) {
+  return async_get(context.get_executor(), future, std::forward<Token>(token));
 }
 template <detail::AsioContext Context, class T, class Token>
 auto async_recv(Context& context, const Connection<T>& connection, Token&& token) {

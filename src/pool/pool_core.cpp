@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+// The pool's life: from the start of its workers to the end of its threads.
+#include "pool/pool_core.hpp"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include <fmt/format.h>
+#include <polyproc/os/diagnostics.hpp>
+#include <polyproc/os/error.hpp>
+#include <polyproc/process/current.hpp>
+
+#include "os/fork_count.hpp"
+#include "os/own_thread.hpp"
+
+namespace polyproc::inline v0 {
+namespace {
+
+constexpr std::chrono::seconds kTimeToTerminate{1};
+constexpr std::size_t kReportBytes = 16384;
+
+std::size_t checked_processes(int processes) {
+  if (processes < 0)
+    throw InvalidArgument(
+        fmt::format("making a pool: of {} processes; give 0 for one for each processor", processes));
+  return static_cast<std::size_t>(processes == 0 ? cpu_count() : processes);
+}
+
+}  // namespace
+
+PoolCore::PoolCore(const PoolOptions& options, std::shared_ptr<ProcessTarget> initializer)
+    : owner_(::getpid()),
+      owner_forks_(os::fork_count()),
+      processes_(checked_processes(options.processes)),
+      method_(options.method.value_or(parse_start_method(get_start_method()))),
+      most_tasks_(options.max_tasks_per_child),
+      initializer_(std::move(initializer)),
+      reports_(make_pool_queue()),
+      nudge_(os::checked("eventfd", "a pool", [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); })),
+      buffer_(kReportBytes) {
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_);
+}
+
+PoolCore::~PoolCore() = default;
+
+void PoolCore::start() {
+  try {
+    const std::lock_guard guard(mutex_);
+    while (workers_.size() < processes_) start_worker();
+    collector_thread_ = os::start_own_thread("a pool", [this] { collect(); });
+    keeper_thread_ = os::start_own_thread("a pool", [this] { keep(); });
+  } catch (...) {
+    {
+      const std::lock_guard guard(mutex_);
+      for (const auto& worker : workers_) worker->process->send(SIGKILL);
+      for (const auto& worker : workers_) (void)worker->process->join(Deadline::never());
+      workers_.clear();
+      stage_ = Stage::terminated;
+      stop_ = true;
+      reports_.shutdown(false);
+    }
+    if (collector_thread_.joinable()) collector_thread_.join();
+    throw;
+  }
+}
+
+bool PoolCore::is_ours() const noexcept { return owner_forks_ == os::fork_count(); }
+
+PoolCore::Lock PoolCore::lock(const char* act) const {
+  // Before the lock: in a forked child it may be held by a thread that is not there.
+  if (!is_ours())
+    throw UsageError(fmt::format(
+        "{}: only the process that made the pool (pid {}) can use it; make another one here", act, owner_));
+  return Lock(mutex_);
+}
+
+void PoolCore::require_running() const {
+  if (stage_ == Stage::broken) throw BrokenPool(why_ended_);
+  if (stage_ != Stage::running)
+    throw Closed(fmt::format("giving a task to a pool: {}; give it all tasks first", why_ended_));
+}
+
+std::vector<pid_t> PoolCore::worker_pids() const {
+  const auto guard = lock("asking a pool for its workers");
+  std::vector<pid_t> pids;
+  for (const auto& worker : workers_) pids.push_back(worker->process->pid().value_or(0));
+  return pids;
+}
+
+void PoolCore::close() {
+  const auto guard = lock("closing a pool");
+  if (stage_ != Stage::running) return;
+  stage_ = Stage::closing;
+  why_ended_ = "it was closed";
+  end_workers_when_done();
+}
+
+void PoolCore::terminate() {
+  const auto guard = lock("terminating a pool");
+  if (stage_ == Stage::terminated) return;
+  stage_ = Stage::terminated;
+  why_ended_ = "it was terminated";
+  fail_all(TaskEnd::ended, "running a task in a pool: the pool was terminated before the task ended");
+  stop_workers();
+}
+
+void PoolCore::break_pool(const std::string& why) {
+  if (stage_ == Stage::broken || stage_ == Stage::terminated) return;
+  stage_ = Stage::broken;
+  why_ended_ = why;
+  fail_all(TaskEnd::broken, why);
+  stop_workers();
+}
+
+void PoolCore::fail_all(TaskEnd end, const std::string& why) {
+  again_.clear();
+  backlog_.clear();
+  waiting_ = 0;
+  for (const auto& worker : workers_) worker->in_hand.clear();
+  const auto groups = std::move(groups_);
+  groups_.clear();
+  for (const auto& [group, held] : groups) {
+    for (std::size_t i = group->first_; i < group->end(); ++i) {
+      if (!group->has_ended(i)) finish(*group, i, {.end = end, .text = why});
+    }
+  }
+  tell_touched();
+}
+
+void PoolCore::stop_workers() {
+  for (const auto& worker : workers_) {
+    worker->told_to_end = true;
+    worker->process->send(SIGTERM);
+  }
+  kill_at_ = Deadline::after(kTimeToTerminate);
+  nudge_keeper();
+}
+
+void PoolCore::end_workers_when_done() {
+  if (stage_ != Stage::closing || !groups_.empty()) return;
+  for (const auto& worker : workers_) tell_to_end(*worker);
+  nudge_keeper();
+}
+
+void PoolCore::tell_to_end(PoolWorker& worker) {
+  if (std::exchange(worker.told_to_end, true)) return;
+  worker.tasks.shutdown(false);
+}
+
+bool PoolCore::join(Deadline deadline) {
+  if (std::this_thread::get_id() == callback_thread_.get_id())
+    throw UsageError("joining a pool from one of its callbacks: it would wait for itself");
+  {
+    auto guard = lock("joining a pool");
+    if (stage_ == Stage::running)
+      throw UsageError("joining a pool: it takes tasks still; call close() or terminate() first");
+    const auto gone = [&] { return workers_.empty() && stop_; };
+    if (deadline.is_never())
+      ended_.wait(guard, gone);
+    else if (!ended_.wait_until(guard, deadline.when(), gone))
+      return false;
+  }
+  join_threads();
+  return true;
+}
+
+void PoolCore::join_threads() {
+  const std::lock_guard guard(joining_);
+  for (std::thread* each : {&collector_thread_, &keeper_thread_}) {
+    if (each->joinable()) each->join();
+  }
+  {
+    const std::lock_guard own(mutex_);
+    callbacks_end_ = true;
+    called_.notify_all();
+  }
+  if (callback_thread_.joinable()) callback_thread_.join();
+}
+
+void PoolCore::end() noexcept {
+  try {
+    bool is_idle = false;
+    {
+      const auto guard = lock("ending a pool");
+      is_idle = groups_.empty();
+    }
+    close();
+    if (!is_idle || !join(Deadline::after(kTimeToTerminate))) terminate();
+    (void)join(Deadline::never());
+  } catch (const std::exception& error) {
+    os::diagnose(fmt::format("polyproc: ending a pool: {}", error.what()));
+  }
+}
+
+bool PoolCore::post(std::function<void()> callback) {
+  if (callbacks_end_) return false;
+  callbacks_.push_back(std::move(callback));
+  if (!callback_thread_.joinable())
+    callback_thread_ = os::start_own_thread("the callbacks of a pool", [this] { run_callbacks(); });
+  called_.notify_one();
+  return true;
+}
+
+void PoolCore::run_callbacks() {
+  Lock guard(mutex_);
+  for (;;) {
+    called_.wait(guard, [&] { return !callbacks_.empty() || callbacks_end_; });
+    if (callbacks_.empty()) return;
+    auto callback = std::move(callbacks_.front());
+    callbacks_.pop_front();
+    guard.unlock();
+    try {
+      callback();
+    } catch (const std::exception& error) {
+      os::diagnose(fmt::format("polyproc: a callback of a pool threw: {}", error.what()));
+    } catch (...) {
+      os::diagnose("polyproc: a callback of a pool threw something that is no std::exception");
+    }
+    callback = nullptr;
+    guard.lock();
+  }
+}
+
+// ---- the handle
+
+TaskGroup::TaskGroup(std::shared_ptr<PoolCore> pool, std::vector<std::byte> function,
+                     const TaskOptions& options, bool by_end)
+    : pool_(std::move(pool)), function_(std::move(function)), options_(options), by_end_(by_end) {}
+TaskGroup::~TaskGroup() = default;
+
+BytePool::BytePool(const PoolOptions& options, std::unique_ptr<ProcessTarget> initializer)
+    : core_(std::make_shared<PoolCore>(options, std::move(initializer))) {
+  core_->start();
+}
+BytePool& BytePool::operator=(BytePool&& other) noexcept {
+  if (this != &other) {
+    end();
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+BytePool::~BytePool() { end(); }
+
+// A forked child's copy is left as it is: it has threads that are not there.
+void BytePool::end() noexcept {
+  if (!core_) return;
+  if (core_->is_ours())
+    core_->end();
+  else
+    (void)new std::shared_ptr<PoolCore>(core_);  // NOLINT: for the rest of the child's life
+}
+
+PoolCore& BytePool::core() const {
+  if (!core_) throw UsageError("using a pool: it was moved from");
+  return *core_;
+}
+
+std::shared_ptr<TaskGroup> BytePool::group(std::vector<std::byte> function, const TaskOptions& options,
+                                           bool by_end) const {
+  if (options.timeout < std::chrono::nanoseconds::zero())
+    throw InvalidArgument("giving a task to a pool: its timeout is negative; zero means none");
+  (void)core();
+  return std::make_shared<TaskGroup>(core_, std::move(function), options, by_end);
+}
+void BytePool::close() { core().close(); }
+void BytePool::terminate() { core().terminate(); }
+bool BytePool::join(Deadline deadline) { return core().join(deadline); }
+int BytePool::processes() const { return core().processes(); }
+std::vector<pid_t> BytePool::worker_pids() const { return core().worker_pids(); }
+
+}  // namespace polyproc::inline v0
