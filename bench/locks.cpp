@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Locking and unlocking alone, and around the increment of a shared number by one and by several processes.
+// Locking and unlocking alone, by several processes at once, and around the increment of a shared number.
 //
-// locks polyproc|robust_mutex pair|increment [processes=1]
+// locks polyproc|robust_mutex pair|increment|contended [processes=1]
+// locks boost_mutex|boost_semaphore pair|contended [processes=1]
 #include <mutex>
 #include <optional>
 
+#if POLYPROC_BENCH_BOOST
+#include <boost/interprocess/sync/interprocess_mutex.hpp>
+#include <boost/interprocess/sync/interprocess_semaphore.hpp>
+#endif
 #include <polyproc/shared/value.hpp>
 #include <polyproc/sync/lock.hpp>
 
@@ -26,10 +31,12 @@ class PolyprocCounter {
   polyproc::Value<std::int64_t> value_{0};
 };
 
-class RobustMutexCounter {
+// A number beside a lock of one of the peers, or a Lock, whose handle each process copies.
+template <class Lock>
+class LockedNumber {
  public:
   void increment() {
-    const std::scoped_lock guard(state_->mutex);
+    const std::scoped_lock guard(state_->lock);
     volatile std::int64_t& number = state_->number;
     number = number + 1;
   }
@@ -37,11 +44,22 @@ class RobustMutexCounter {
 
  private:
   struct State {
-    RobustMutex mutex;
+    Lock lock;
     std::int64_t number = 0;
   };
   Shared<State> state_;
 };
+
+#if POLYPROC_BENCH_BOOST
+class BoostSemaphore {
+ public:
+  void lock() { semaphore_.wait(); }
+  void unlock() { semaphore_.post(); }
+
+ private:
+  boost::interprocess::interprocess_semaphore semaphore_{1};
+};
+#endif
 
 template <class Counter>
 double increment_seconds(std::uint32_t processes, std::uint64_t count) {
@@ -79,20 +97,26 @@ void measure_pairs(Lock& lock, double seconds) {
   print_result(1e9 / timed_rate(1000, seconds, pair), "ns");
 }
 
+template <class Lock>
+void measure_lock(const Arguments& arguments) {
+  if (arguments.what() != "pair") return measure_increments<LockedNumber<Lock>>(arguments);
+  Shared<Lock> lock;
+  measure_pairs(*lock, arguments.seconds());
+}
+
 void run(const Arguments& arguments) {
-  const bool ours = arguments.side() == "polyproc";
-  if (!ours && arguments.side() != "robust_mutex") throw std::invalid_argument("no such side");
-  if (arguments.what() == "increment") {
-    return ours ? measure_increments<PolyprocCounter>(arguments)
-                : measure_increments<RobustMutexCounter>(arguments);
-  }
-  if (arguments.what() != "pair") throw std::invalid_argument("pair or increment");
-  if (ours) {
-    polyproc::Lock lock;
-    return measure_pairs(lock, arguments.seconds());
-  }
-  Shared<RobustMutex> mutex;
-  measure_pairs(*mutex, arguments.seconds());
+  const std::string& side = arguments.side();
+  const std::string what = arguments.what();
+  if (what != "pair" && what != "increment" && what != "contended")
+    throw std::invalid_argument("pair, increment or contended");
+  if (side == "polyproc" && what == "increment") return measure_increments<PolyprocCounter>(arguments);
+  if (side == "polyproc") return measure_lock<polyproc::Lock>(arguments);
+  if (side == "robust_mutex") return measure_lock<RobustMutex>(arguments);
+#if POLYPROC_BENCH_BOOST
+  if (side == "boost_mutex") return measure_lock<boost::interprocess::interprocess_mutex>(arguments);
+  if (side == "boost_semaphore") return measure_lock<BoostSemaphore>(arguments);
+#endif
+  throw Skip("no such side, or not installed when the benchmarks were built");
 }
 
 }  // namespace

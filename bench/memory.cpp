@@ -2,7 +2,8 @@
 // What polyproc costs while nothing happens: memory, waiters' processor time; and how long a killed owner keeps others
 // from a lock.
 //
-// memory polyproc first_queue|empty_queue|drained_queue|queue_waiters|lock_waiters|killed_owner
+// memory polyproc first_queue|empty_queue|drained_queue|killed_owner
+// memory polyproc queue_waiters|lock_waiters|semaphore_waiters|event_waiters|condition_waiters|barrier_waiters
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,9 +11,14 @@
 #include <array>
 #include <fstream>
 #include <memory>
+#include <mutex>
 
 #include <polyproc/channel/queue.hpp>
+#include <polyproc/sync/barrier.hpp>
+#include <polyproc/sync/condition.hpp>
+#include <polyproc/sync/event.hpp>
 #include <polyproc/sync/lock.hpp>
+#include <polyproc/sync/semaphore.hpp>
 
 #include "children.hpp"
 
@@ -148,6 +154,40 @@ void lock_waiters() {
       });
 }
 
+void semaphore_waiters() {
+  polyproc::Semaphore semaphore(0);
+  measure_waiters([&] { semaphore.acquire(); }, [&] { semaphore.release(); });
+}
+
+void event_waiters() {
+  polyproc::Event event;
+  measure_waiters([&] { event.wait(); }, [&] { event.set(); });
+}
+
+void condition_waiters() {
+  polyproc::Condition condition;
+  Shared<bool> go;
+  const auto wait = [&] {
+    const std::scoped_lock guard(condition);
+    condition.wait([&] { return *go; });
+  };
+  const auto release = [&] {
+    const std::scoped_lock guard(condition);
+    *go = true;
+    condition.notify_all();
+  };
+  measure_waiters(wait, release);
+}
+
+void barrier_waiters() {
+  polyproc::Barrier barrier(9);
+  bool waited = false;
+  measure_waiters([&] { (void)barrier.wait(); },
+                  [&] {
+                    if (!std::exchange(waited, true)) (void)barrier.wait();
+                  });
+}
+
 // ---- a killed owner
 
 struct Handover {
@@ -199,6 +239,10 @@ void run(const Arguments& arguments) {
   if (what == "drained_queue") return drained_queue();
   if (what == "queue_waiters") return queue_waiters();
   if (what == "lock_waiters") return lock_waiters();
+  if (what == "semaphore_waiters") return semaphore_waiters();
+  if (what == "event_waiters") return event_waiters();
+  if (what == "condition_waiters") return condition_waiters();
+  if (what == "barrier_waiters") return barrier_waiters();
   if (what == "killed_owner") return killed_owner();
   throw std::invalid_argument("no such measurement");
 }

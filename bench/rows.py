@@ -127,13 +127,43 @@ def manager_rows():
     yield Row("manager_idle_client_of_cpython", 0, "KiB", ["manager", "memory", "idle_cpython"], {}, Goal(limit=16))
 
 
+POOL, EXECUTOR, MUTEX = "CPython Pool", "CPython ProcessPoolExecutor", "robust pthread mutex"
+BOOST_MUTEX, BOOST_SEMAPHORE = "Boost interprocess_mutex", "Boost interprocess_semaphore"
+
+
+def pool_rows():
+    goals = {"map_chunk_1": 20, "map": 5, "imap_unordered": 10, "round_trip": 10, "start": 1}
+    for what, ratio in goals.items():
+        peers = {POOL: ["cpython_pool.py", "pool", what]}
+        if what not in ("map", "imap_unordered"):
+            peers[EXECUTOR] = ["cpython_pool.py", "executor", what]
+        unit = {"round_trip": "us", "start": "ms"}.get(what, "task/s")
+        yield Row(f"pool_{what}", 0, unit, ["pool", "polyproc", what], peers, Goal(ratio=ratio, peer=POOL))
+
+
+def handover_rows():
+    boost = {"semaphore": BOOST_SEMAPHORE, "condition": "Boost interprocess_condition"}
+    for what in ("semaphore", "event", "condition", "barrier"):
+        peers = {CPYTHON: ["cpython_pool.py", "handover", what]}
+        if what in boost:
+            peers[boost[what]] = ["handover", "boost", what]
+        if what == "barrier":
+            peers["pthread_barrier"] = ["handover", "pthread", what]
+        yield Row(f"{what}_round_trip", 0, "us", ["handover", "polyproc", what], peers, Goal(ratio=1, peer=CPYTHON))
+
+
 def lock_rows():
     for processes, ratio in ((1, 10), (2, 5)):
         words = ["increment", f"processes={processes}"]
-        peers = {"robust pthread mutex": ["locks", "robust_mutex", *words], CPYTHON: cpython(*words)}
+        peers = {MUTEX: ["locks", "robust_mutex", *words], CPYTHON: cpython(*words)}
         yield Row(f"value_increment_{processes}", 8, "op/s", ["locks", "polyproc", *words], peers,
                   Goal(ratio=ratio, peer=CPYTHON))
-    peers = {"robust pthread mutex": ["locks", "robust_mutex", "pair"], CPYTHON: cpython("pair")}
+    others = {MUTEX: "robust_mutex", BOOST_MUTEX: "boost_mutex", BOOST_SEMAPHORE: "boost_semaphore"}
+    for processes in (2, 8):
+        words = ["contended", f"processes={processes}"]
+        peers = {name: ["locks", side, *words] for name, side in others.items()}
+        yield Row(f"lock_contended_{processes}", 0, "op/s", ["locks", "polyproc", *words], peers)
+    peers = {name: ["locks", side, "pair"] for name, side in others.items()} | {CPYTHON: cpython("pair")}
     yield Row("lock_pair", 0, "ns", ["locks", "polyproc", "pair"], peers, Goal(limit=20))
 
 
@@ -153,6 +183,8 @@ def process_rows():
 def memory_rows():
     for name, unit, limit in (("first_queue", "KiB", None), ("empty_queue", "KiB", 64), ("drained_queue", "MiB", 4),
                               ("queue_waiters", "% of a core", 1), ("lock_waiters", "% of a core", 1),
+                              ("semaphore_waiters", "% of a core", 1), ("event_waiters", "% of a core", 1),
+                              ("condition_waiters", "% of a core", 1), ("barrier_waiters", "% of a core", 1),
                               ("killed_owner", "ms", 100)):
         yield Row(name, 0, unit, ["memory", "polyproc", name], {}, Goal(limit=limit))
 
@@ -165,4 +197,4 @@ def codec_rows():
 
 
 def all_rows():
-    return [*codec_rows(), *queue_rows(), *typed_queue_rows(), *round_trip_rows(), *wait_rows(), *pipe_rows(), *manager_rows(), *lock_rows(), *process_rows(), *memory_rows()]
+    return [*codec_rows(), *queue_rows(), *typed_queue_rows(), *round_trip_rows(), *wait_rows(), *pipe_rows(), *manager_rows(), *lock_rows(), *handover_rows(), *pool_rows(), *process_rows(), *memory_rows()]
