@@ -57,11 +57,11 @@ check-layers:  ## no layer includes one above it
 	@scripts/check-layers
 
 check-headers:  ## each public header compiles alone, with g++ and clang
-	@scripts/install-deps build check
+	@scripts/install-deps build test check
 	@scripts/check-headers
 
 check-install:  ## strangers' programs build and run with the installed library
-	@scripts/install-deps build check
+	@scripts/install-deps build test check
 	@scripts/check-install
 
 check-model:  ## check the models of locks and wake-ups with spin

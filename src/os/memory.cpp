@@ -11,6 +11,8 @@
 #include <limits>
 #include <string>
 
+#include "os/sanitizer.hpp"
+
 namespace polyproc::inline v0::os {
 namespace {
 
@@ -90,14 +92,8 @@ bool reservations_are_costly() noexcept {
 }
 
 bool address_space_is_crowded() noexcept {
-#if defined(__SANITIZE_THREAD__)
+#if defined(POLYPROC_THREAD_SANITIZER)
   return true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-  return true;
-#else
-  return false;
-#endif
 #else
   return false;
 #endif

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "arena/support.hpp"
+#include "os/sanitizer.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc {
@@ -67,7 +68,7 @@ TEST(Limits, OfFileSizeBelowTheTablesRefuseAnArena) {
 }
 
 TEST(Limits, OfAddressSpaceShapeANewArena) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(POLYPROC_ADDRESS_SANITIZER) || defined(POLYPROC_THREAD_SANITIZER)
   GTEST_SKIP() << "the sanitizers need the address space";
 #endif
   ForkedChild child([] {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "arena/support.hpp"
+#include "os/sanitizer.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc {
@@ -12,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(POLYPROC_ADDRESS_SANITIZER) || defined(POLYPROC_THREAD_SANITIZER)
 constexpr std::uint64_t kOperations = 60'000;
 #else
 constexpr std::uint64_t kOperations = 1'000'000;  // allocations and as many frees

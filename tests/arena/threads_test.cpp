@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "arena/support.hpp"
+#include "os/sanitizer.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc {
@@ -82,7 +83,7 @@ TEST_F(ArenaThreads, AttachAndDetachArenasOfTheirOwn) {
 }
 
 TEST_F(ArenaThreads, AskWhoIsAliveWhileOthersTakeSlots) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(POLYPROC_THREAD_SANITIZER)
   const int children = 8;
 #else
   const int children = 20;

@@ -15,8 +15,6 @@ namespace {
 
 using testing::ForkedChild;
 
-constexpr std::uint64_t kMiB = 1 << 20;
-
 std::string first_error(const Arena& arena) {
   const ArenaReport report = arena.check();
   return report.clean() ? "" : report.errors.front();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "channel/queue_state.hpp"
+#include "os/sanitizer.hpp"
 #include "support/forked_child.hpp"
 #include "support/refusals.hpp"
 #include "sync/sleepers.hpp"
@@ -78,7 +79,7 @@ TEST_P(QueueSharing, AmongThreads) {
 }
 
 TEST_P(QueueSharing, AmongThreadsAndProcesses) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(POLYPROC_THREAD_SANITIZER)
   GTEST_SKIP() << "the sanitizer does not see what other processes do: where one stands between two of our "
                   "threads, it "
                   "reports their accesses, which that process has ordered, as a race";

@@ -368,7 +368,7 @@ TEST(ManagerConnection, IsSharedByAllWhoUseTheServer) {
   const auto a = Manager::connect(server.address(), kKey), b = Manager::connect(server.address(), kKey);
   const auto list = a.list<int>({1});
   EXPECT_THAT(b.list<ListProxy<int>>({list})[0].values(), ElementsAre(1));
-  EXPECT_THROW(Manager::connect(server.address(), "wrong"), AuthenticationError);
+  EXPECT_THROW((void)Manager::connect(server.address(), "wrong"), AuthenticationError);
 }
 
 TEST(ManagerConnection, TellsThoseWhoWaitThatTheServerEnds) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "os/sanitizer.hpp"
 #include "process/support.hpp"
 
 namespace polyproc::testing {
@@ -218,7 +219,7 @@ TEST_F(Warnings, SpawnBesideAThreadIsFine) {
   EXPECT_THAT(messages_, IsEmpty());
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which runs a thread of its own
+#if !defined(POLYPROC_THREAD_SANITIZER)  // which runs a thread of its own
 TEST_F(Warnings, ForkAloneIsFine) {
   Process p([] {});
   p.start();

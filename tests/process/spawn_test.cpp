@@ -21,6 +21,7 @@ namespace polyproc::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 struct Point {
@@ -215,10 +216,10 @@ TEST(Spawn, RefusesWhatCannotGoBeforeAnythingStarts) {
   EXPECT_THAT(refusal(Process(by_spawn, [&local] { ++local; })), HasSubstr("lambda without captures"));
   EXPECT_THAT(refusal(Process(
                   by_spawn, [](int* p) { *p = 1; }, &local)),
-              HasSubstr("'int*'"));
+              AnyOf(HasSubstr("'int*'"), HasSubstr("'int *'")));
   EXPECT_THAT(refusal(Process(
                   by_spawn, [](const char*) {}, static_cast<const char*>("x"))),
-              HasSubstr("const char*"));
+              AnyOf(HasSubstr("const char*"), HasSubstr("const char *")));
   EXPECT_THAT(refusal(Process(
                   by_spawn, [](int& n) { ++n; }, std::ref(local))),
               HasSubstr("reference_wrapper"));
@@ -230,10 +231,10 @@ TEST(Spawn, RefusesWhatCannotGoBeforeAnythingStarts) {
 
 // SpawnProcess refuses by these when the program is compiled.
 int some_int = 0;
-const auto capturing = [n = some_int] { return n; };
-const auto plain = [] {};
-static_assert(!detail::kSpawnable<std::decay_t<decltype(capturing)>>);
-static_assert(detail::kSpawnable<std::decay_t<decltype(plain)>>);
+using Capturing = decltype([n = some_int] { return n; });
+using Stateless = decltype([] {});
+static_assert(!detail::kSpawnable<Capturing>);
+static_assert(detail::kSpawnable<Stateless>);
 static_assert(detail::kSpawnable<void (*)(int)>);
 static_assert(detail::kSpawnable<void (*)(int) noexcept>);
 static_assert(!Transferable<int*> && !Transferable<std::string_view> && !Transferable<std::span<int>>);

@@ -31,24 +31,24 @@ namespace detail {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"      // a placeholder may become an optional in two ways
 #pragma GCC diagnostic ignored "-Wmissing-braces"  // elements of inner arrays are given one by one
-#ifdef __clang__
-#pragma GCC diagnostic ignored \
-    "-Wundefined-internal"  // conversions are named only where nothing is evaluated
-#endif
 
 // Whether a T is, or has among its members at any depth, a type for which Sought<type>::value is true.
 template <template <class> class Sought, class T>
 constexpr bool contains();
 
 // Converts to the type of any member of Whole, or of a base. An optional takes it by its own constructor, for what it
-// holds, and asks whether that can be made explicitly.
+// holds, and asks whether that can be made explicitly. Nobody calls these, but for a U without linkage clang wants them defined.
 template <template <class> class Sought, class Whole>
 struct AnyMember {
   template <class U>
-  requires(!std::is_same_v<U, Whole>) operator U() const& noexcept(!contains<Sought, U>());
+  requires(!std::is_same_v<U, Whole>) operator U() const& noexcept(!contains<Sought, U>()) {
+    __builtin_unreachable();
+  }
   template <class U>
   requires(!std::is_same_v<U, Whole>) explicit operator U() && noexcept(
-      !contains<Sought, std::optional<U>>());
+      !contains<Sought, std::optional<U>>()) {
+    __builtin_unreachable();
+  }
 };
 
 template <class T>
