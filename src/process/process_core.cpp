@@ -78,9 +78,7 @@ ChildRole ProcessCore::role() const {
   return {name_, path_, daemon_, worker_, ::getpid(), own.name, parse_start_method(get_start_method()), this};
 }
 
-StartMethod ProcessCore::method() const {
-  return method_.value_or(parse_start_method(get_start_method()));
-}
+StartMethod ProcessCore::method() const { return method_.value_or(parse_start_method(get_start_method())); }
 
 void ProcessCore::start() {
   prepare_start();
