@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
+#include <sys/time.h>
 
 #include <atomic>
 #include <csignal>
@@ -126,7 +127,7 @@ TEST_P(PoolStarts, ThatComeToNothingCostNoWorkerThatIsReady) {
   EXPECT_EQ(pool.apply(worker_pid), first);
 }
 
-// A thread that the initializer has left behind ends each worker when it is ready.
+// What the initializer has left behind ends each worker soon after it is ready.
 TEST_P(PoolStarts, ThatComeToNothingOnceTheyAreReadyBreakThePool) {
   const Value<int> starts(0);
   const Value<int> last(0);
@@ -135,10 +136,8 @@ TEST_P(PoolStarts, ThatComeToNothingOnceTheyAreReadyBreakThePool) {
       [](const Value<int>& counter, Value<int> pid) {
         pid = ::getpid();
         (void)count_one_more(counter);
-        std::thread([] {
-          std::this_thread::sleep_for(5ms);
-          ::raise(SIGKILL);
-        }).detach();
+        const itimerval soon{{}, {0, 5000}};
+        ::setitimer(ITIMER_REAL, &soon, nullptr);
       },
       starts, last);
   ASSERT_TRUE(testing::wait_until([&] { return starts.get() >= 6; }));
