@@ -221,18 +221,19 @@ void PoolCore::could_not_put(PoolWorker& worker, std::size_t unsent, const std::
   ++waiting_;
 }
 
+bool PoolCore::any_runs() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& each) { return !each->in_hand.empty(); });
+}
+
 bool PoolCore::may_fit_later(const InHand& task) const {
-  const bool any_runs =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return !each->in_hand.empty(); });
-  return any_runs && task.group->task(task.task).bytes.size() < Arena::family().stats().limit;
+  return any_runs() && task.group->task(task.task).bytes.size() < Arena::family().stats().limit;
 }
 
 // Now and then, as the attempt costs time; and when nothing runs, whose end would be the occasion for the next one.
 void PoolCore::try_put_off(Clock::time_point now) {
   if (put_off_.empty()) return;
-  const bool any_runs =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return !each->in_hand.empty(); });
-  if (any_runs && now - put_off_at_ < kPutOff) return;
+  if (any_runs() && now - put_off_at_ < kPutOff) return;
   again_.insert(again_.begin(), put_off_.begin(), put_off_.end());
   put_off_.clear();
 }

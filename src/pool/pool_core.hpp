@@ -139,6 +139,7 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   bool put_alone(PoolWorker& worker, const TaskGroup::Task& task, std::span<const std::byte> bytes);
   bool put_frames(PoolWorker& worker, std::size_t& framed);
   void could_not_put(PoolWorker& worker, std::size_t unsent, const std::string& why);
+  [[nodiscard]] bool any_runs() const;
   [[nodiscard]] bool may_fit_later(const InHand& task) const;
   void try_put_off(Clock::time_point now);
   void measure(PoolWorker& worker, Clock::time_point now) noexcept;
