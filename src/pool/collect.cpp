@@ -22,6 +22,18 @@ constexpr std::chrono::milliseconds kStandBy{1};
 
 bool PoolCore::drain() {
   bool any = false;
+  or_break("taking reports of a pool's workers", [&] {
+    any = take_reports();
+    if (!any) return;
+    feed();
+    tell_touched();
+    end_workers_when_done();
+  });
+  return any;
+}
+
+bool PoolCore::take_reports() {
+  bool any = false;
   for (;;) {
     std::size_t used = 0;
     if (reports_.get_frames(buffer_, buffer_.size(), used, Deadline::now()) != QueueStatus::done) break;
@@ -41,11 +53,7 @@ bool PoolCore::drain() {
       at += sizeof frame + (size + 7) / 8 * 8;
     }
   }
-  if (!any) return false;
-  feed();
-  tell_touched();
-  end_workers_when_done();
-  return true;
+  return any;
 }
 
 void PoolCore::take_report(std::vector<std::byte> item, BlockRef letter) {
@@ -60,9 +68,10 @@ void PoolCore::take_report(std::span<const std::byte> item, TaskOutcome outcome)
   const auto header = read_header<ReportHeader>(item);
   PoolWorker* worker = find_worker(header.worker);
   if (worker == nullptr || stage_ == Stage::terminated || stage_ == Stage::broken) return;
+  worker->unresponsive = false;
   if (header.report == Report::ready) {
     worker->ready = true;
-    failed_starts_ = 0;
+    worker->ready_since = Clock::now();
     return;
   }
   if (header.report == Report::not_initialized) {
@@ -80,6 +89,9 @@ void PoolCore::take_report(std::span<const std::byte> item, TaskOutcome outcome)
   const InHand done = *found;
   worker->in_hand.erase(found);
   ++worker->answered;
+  worker->reported = true;
+  worker->has_worked = true;
+  failed_starts_ = 0;
   outcome.end = header.report == Report::value    ? TaskEnd::value
                 : header.report == Report::partly ? TaskEnd::partly
                                                   : TaskEnd::raised;
@@ -98,33 +110,36 @@ PoolCore::PoolWorker* PoolCore::find_worker(std::uint32_t number) noexcept {
   return found != workers_.end() && (*found)->number == number ? found->get() : nullptr;
 }
 
-// May give up the pool's hold of the group, never that of who called.
+// May give up the pool's hold of the group, never that of who called. What can throw comes first: a task has not ended, or has as
+// a whole.
 void PoolCore::finish(TaskGroup& group, std::size_t index, TaskOutcome outcome) {
   TaskGroup::Task& task = group.task(index);
+  const TaskEnd end = outcome.end;
+  const std::size_t skipped = outcome.skipped;
+  auto bytes = std::exchange(outcome.bytes, {});
+  if (outcome.letter || !outcome.text.empty()) task.rest = std::make_unique<TaskOutcome>(std::move(outcome));
+  touch(group);
+  if (group.by_end_ && !group.abandoned_) group.ended_order_.push_back(index);
   task.state = TaskGroup::State::ended;
-  task.end = outcome.end;
+  task.end = end;
   task.references.reset();
-  task.bytes = std::move(outcome.bytes);
-  task.skipped = outcome.skipped;
-  if (outcome.letter || !outcome.text.empty()) {
-    outcome.bytes = {};
-    task.rest = std::make_unique<TaskOutcome>(std::move(outcome));
-  }
+  task.bytes = std::move(bytes);
+  task.skipped = skipped;
   ++group.ended_;
   --group.unfinished_;
   if (task.end != TaskEnd::value) ++group.failed_;
-  if (group.by_end_ && !group.abandoned_) group.ended_order_.push_back(index);
-  touch(group);
 }
 
 void PoolCore::touch(TaskGroup& group) {
-  if (std::exchange(group.touched_, true)) return;
+  if (group.touched_) return;
   touched_.push_back(&group);
+  group.touched_ = true;
 }
 
 void PoolCore::tell_touched() {
-  for (std::size_t i = 0; i < touched_.size(); ++i) {
-    TaskGroup& group = *touched_[i];
+  while (!touched_.empty()) {
+    TaskGroup& group = *touched_.front();
+    touched_.pop_front();
     group.touched_ = false;
     if (group.early_sleepers_ != 0 || (group.sleepers_ != 0 && group.unfinished_ == 0))
       group.changed_.notify_all();
@@ -134,16 +149,17 @@ void PoolCore::tell_touched() {
       const std::uint64_t one = 1;
       (void)!::write(group.all_ended_event_.get(), &one, sizeof one);
     }
-    for (auto& callback : group.callbacks_) post(std::move(callback));
+    for (auto& callback : group.callbacks_) {
+      if (callback) post(std::move(callback));
+    }
     group.callbacks_.clear();
     if (std::exchange(group.in_backlog_, false)) std::erase(backlog_, &group);
     groups_.erase(&group);  // perhaps the last to hold it
   }
-  touched_.clear();
 }
 
 void PoolCore::post_progress(TaskGroup& group) {
-  if (std::exchange(group.progress_posted_, true)) return;
+  if (group.progress_posted_) return;
   post([held = group.shared_from_this()] {
     std::function<void(std::size_t)> tell;
     std::size_t ended = 0;
@@ -155,6 +171,7 @@ void PoolCore::post_progress(TaskGroup& group) {
     }
     tell(ended);
   });
+  group.progress_posted_ = true;
 }
 
 bool PoolCore::look_for_reports(Lock& lock, Deadline deadline) {
@@ -187,6 +204,7 @@ bool PoolCore::look_for_user(Lock& lock, Deadline deadline) {
 }
 
 void PoolCore::leave_to_collector() noexcept {
+  looked_ = {};
   if (collector_stands_by_) collector_.notify_one();
 }
 

@@ -9,31 +9,66 @@
 #include "pool/pool_core.hpp"
 
 namespace polyproc::inline v0 {
+namespace {
+
+constexpr std::chrono::milliseconds kPutOff{10};
+// Who does not let go of its queue for half of what the queue waits for (kCourtesy) is stopped.
+constexpr std::chrono::milliseconds kStopped{500};
+
+}  // namespace
 
 void PoolCore::submit(TaskGroup& group) {
   const auto guard = lock("giving a task to a pool");
   require_running();
   const std::size_t count = group.added_.size();
   if (count == 0) return;
-  if (group.unfinished_ == 0) groups_.emplace(&group, group.shared_from_this());
-  if (!std::exchange(group.in_backlog_, true)) backlog_.push_back(&group);
-  for (auto& task : group.added_) group.tasks_.push_back(std::move(task));
-  group.added_.clear();
-  group.unfinished_ += count;
-  waiting_ += count;
-  feed();
-  tell_touched();
+  or_break("giving tasks to a pool's workers", [&] {
+    if (group.unfinished_ == 0) groups_.emplace(&group, group.shared_from_this());
+    if (!std::exchange(group.in_backlog_, true)) backlog_.push_back(&group);
+    for (auto& task : group.added_) group.tasks_.push_back(std::move(task));
+    group.added_.clear();
+    group.unfinished_ += count;
+    waiting_ += count;
+    feed();
+    tell_touched();
+  });
 }
 
 void PoolCore::feed() {
-  while (waiting_ > 0) {
+  or_break("giving tasks to a pool's workers", [&] { give_out(); });
+}
+
+void PoolCore::give_out() {
+  const auto now = Clock::now();
+  mark_slow(now);
+  try_put_off(now);
+  take_back_from_slow();
+  while (due() > 0) {
     PoolWorker* worker = least_loaded();
     if (worker == nullptr) break;
-    const std::size_t before = waiting_;
-    fill(*worker, (waiting_ + workers_.size() - 1) / workers_.size());
-    if (waiting_ == before) break;
+    const std::size_t before = due();
+    fill(*worker, (due() + workers_.size() - 1) / workers_.size());
+    // No progress, though not because the worker turned out to have enough already.
+    if (due() == before && worker->in_hand.size() < worker->window) break;
   }
-  if (waiting_ == 0) share_out();
+  if (due() == 0) share_out();
+}
+
+void PoolCore::mark_slow(Clock::time_point now) noexcept {
+  for (const auto& worker : workers_) {
+    if (std::exchange(worker->reported, false)) worker->front_since = now;
+    worker->slow = !worker->in_hand.empty() && now - worker->front_since > kSlow;
+  }
+}
+
+// What lies behind a task that runs for long goes first to others, as soon as one of them could take it: which is now, or when it
+// reports. So nothing needs to look at the clock meanwhile.
+void PoolCore::take_back_from_slow() {
+  for (const auto& worker : workers_) {
+    if (!worker->slow || worker->in_hand.size() < 2) continue;
+    if (least_loaded() == nullptr) return;
+    (void)take_back(*worker, worker->in_hand.size() - 1);
+  }
 }
 
 // The next task that waits still; it stays where it is.
@@ -58,7 +93,7 @@ PoolCore::PoolWorker* PoolCore::least_loaded() {
   PoolWorker* best = nullptr;
   for (const auto& worker : workers_) {
     const std::size_t load = worker->in_hand.size();
-    if (!worker->takes_tasks() || load >= worker->window) continue;
+    if (!worker->takes_tasks() || load >= worker->window || worker->slow) continue;
     if (most_tasks_ != 0 && worker->given >= most_tasks_) continue;
     // A task with a timeout has its worker for itself, so that the time when it begins is known.
     if (load != 0 && worker->in_hand.front().group->options_.timeout.count() != 0) continue;
@@ -70,6 +105,7 @@ PoolCore::PoolWorker* PoolCore::least_loaded() {
 void PoolCore::fill(PoolWorker& worker, std::size_t share) {
   const auto now = Clock::now();
   measure(worker, now);
+  if (worker.in_hand.size() >= worker.window) return;
   std::size_t room = std::min(share, worker.window - worker.in_hand.size());
   if (most_tasks_ != 0) room = std::min<std::size_t>(room, most_tasks_ - worker.given);
   const bool was_idle = worker.in_hand.empty();
@@ -82,6 +118,7 @@ void PoolCore::fill(PoolWorker& worker, std::size_t share) {
     if (limited) break;
   }
   if (!put_frames(worker, framed)) return;
+  if (was_idle) worker.front_since = now;
   if (was_idle && !worker.in_hand.empty() && worker.in_hand.front().group->options_.timeout.count() != 0) {
     worker.begun = Clock::now();
     nudge_keeper();
@@ -161,26 +198,44 @@ bool PoolCore::put_frames(PoolWorker& worker, std::size_t& framed) {
   return true;
 }
 
-// Memory comes free when others end; a task for which there is none though no other runs ends with the reason.
+// Memory comes free when others end. Until then later tasks go past one for which there is none; when no other runs, or it can never
+// fit, it ends with the reason.
 void PoolCore::could_not_put(PoolWorker& worker, std::size_t unsent, const std::string& why) {
   frames_.clear();
-  for (; unsent > 0; --unsent) {
-    run_again(worker.in_hand.back());
+  const auto take_last = [&] {
+    const InHand last = worker.in_hand.back();
     worker.in_hand.pop_back();
     --worker.given;
-  }
-  const bool any_runs =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return !each->in_hand.empty(); });
-  InHand first{};
-  if (!any_runs && next_task(first)) {
-    if (!again_.empty())
-      again_.pop_front();
-    else
-      ++first.group->next_;
-    --waiting_;
+    return last;
+  };
+  for (; unsent > 1; --unsent) run_again(take_last());
+  const InHand first = take_last();
+  if (!may_fit_later(first)) {
     finish(*first.group, first.task,
            {.end = TaskEnd::refused, .text = "giving a task to a pool's worker: " + why});
+    return;
   }
+  first.group->task(first.task).state = TaskGroup::State::waiting;
+  put_off_.push_back(first);
+  put_off_at_ = Clock::now();
+  ++waiting_;
+}
+
+bool PoolCore::any_runs() const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [](const auto& each) { return !each->in_hand.empty(); });
+}
+
+bool PoolCore::may_fit_later(const InHand& task) const {
+  return any_runs() && task.group->task(task.task).bytes.size() < Arena::family().stats().limit;
+}
+
+// Now and then, as the attempt costs time; and when nothing runs, whose end would be the occasion for the next one.
+void PoolCore::try_put_off(Clock::time_point now) {
+  if (put_off_.empty()) return;
+  if (any_runs() && now - put_off_at_ < kPutOff) return;
+  again_.insert(again_.begin(), put_off_.begin(), put_off_.end());
+  put_off_.clear();
 }
 
 void PoolCore::run_again(const InHand& task) {
@@ -207,39 +262,57 @@ void PoolCore::measure(PoolWorker& worker, Clock::time_point now) noexcept {
 
 // At most so many tasks that the worker has not taken are no longer its own, but wait again, and go first.
 std::size_t PoolCore::take_back(PoolWorker& worker, std::size_t most) {
+  if (worker.unresponsive) return 0;
   std::vector<InHand> taken;
-  while (taken.size() < most) {
-    ItemReceiver item;
-    if (worker.tasks.get(item, Deadline::now()) != QueueStatus::done) break;
-    std::span<const std::byte> bytes = item.bytes();
-    const auto id = read_header<TaskHeader>(bytes).task;
-    const auto found = std::find_if(worker.in_hand.begin(), worker.in_hand.end(),
-                                    [&](const InHand& each) { return each.id == id; });
-    if (found == worker.in_hand.end()) continue;
-    taken.push_back(*found);
-    worker.in_hand.erase(found);
-    --worker.given;
-  }
-  for (auto each = taken.rbegin(); each != taken.rend(); ++each) run_again(*each);
+  or_break("taking tasks back from a pool's worker", [&] {
+    while (taken.size() < most) {
+      ItemReceiver item;
+      const auto begin = Clock::now();
+      if (worker.tasks.get(item, Deadline::now()) != QueueStatus::done) {
+        worker.unresponsive = Clock::now() - begin >= kStopped;
+        break;
+      }
+      std::span<const std::byte> bytes = item.bytes();
+      const auto id = read_header<TaskHeader>(bytes).task;
+      const auto found = std::find_if(worker.in_hand.begin(), worker.in_hand.end(),
+                                      [&](const InHand& each) { return each.id == id; });
+      if (found == worker.in_hand.end()) continue;
+      taken.push_back(*found);
+      worker.in_hand.erase(found);
+      --worker.given;
+    }
+    for (auto each = taken.rbegin(); each != taken.rend(); ++each) run_again(*each);
+  });
   return taken.size();
 }
 
 // Nothing waits: workers that have nothing to do get half of what others have not begun.
 void PoolCore::share_out() {
+  for (const auto& worker : workers_) worker->bare = false;
   for (const auto& idle : workers_) {
     if (!idle->takes_tasks() || !idle->in_hand.empty()) continue;
     if (most_tasks_ != 0 && idle->given >= most_tasks_) continue;
-    const auto richest = std::max_element(workers_.begin(), workers_.end(), [](const auto& a, const auto& b) {
-      return a->in_hand.size() < b->in_hand.size();
-    });
-    const std::size_t load = (*richest)->in_hand.size();
-    if (load < 2 || take_back(**richest, load / 2) == 0) return;
-    while (waiting_ > 0) {
-      const std::size_t before = waiting_;
-      fill(*idle, waiting_);
-      if (waiting_ == before) break;
+    if (!take_back_for_idle()) return;
+    while (due() > 0) {
+      const std::size_t before = due();
+      fill(*idle, due());
+      if (due() == before) break;
     }
-    if (waiting_ > 0) return;
+    if (due() > 0) return;
+  }
+}
+
+// From the one that has most.
+bool PoolCore::take_back_for_idle() {
+  for (;;) {
+    PoolWorker* richest = nullptr;
+    for (const auto& worker : workers_) {
+      if (worker->bare || worker->in_hand.size() < 2) continue;
+      if (richest == nullptr || worker->in_hand.size() > richest->in_hand.size()) richest = worker.get();
+    }
+    if (richest == nullptr) return false;
+    if (take_back(*richest, richest->in_hand.size() / 2) != 0) return true;
+    richest->bare = true;
   }
 }
 
@@ -258,7 +331,8 @@ bool PoolCore::cancel(TaskGroup& group, std::size_t index) {
   const bool waits = group.task(index).state == TaskGroup::State::waiting;
   if (waits) {
     --waiting_;
-    std::erase_if(again_, [&](const InHand& each) { return each.group == &group && each.task == index; });
+    for (auto* waiting : {&again_, &put_off_})
+      std::erase_if(*waiting, [&](const InHand& each) { return each.group == &group && each.task == index; });
     finish(group, index, {.end = TaskEnd::cancelled, .text = "running a task in a pool: it was cancelled"});
   }
   feed();

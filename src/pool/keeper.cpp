@@ -18,8 +18,11 @@ namespace polyproc::inline v0 {
 namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // after a start that the system has refused
+constexpr std::size_t kMostDoublings = 6;         // of it, where workers come to nothing again and again
+constexpr std::chrono::seconds kSettled{1};       // who was ready for so long has begun well
+constexpr std::chrono::milliseconds kHeldBack{10};
 
-// So many workers may end before they are ready, with none in between that became so: a kill or two are bad luck.
+// So many starts in a row may be refused, or come to nothing: a kill or two are bad luck.
 std::size_t most_failed_starts(std::size_t processes) { return std::max<std::size_t>(5, 2 * processes); }
 
 std::string describe_end(int code) {
@@ -32,6 +35,22 @@ std::string describe_end(int code) {
 std::string describe(const ProcessCore& process) {
   return fmt::format("{} (pid {})", process.name(), process.pid().value_or(0));
 }
+
+// What forks meanwhile has no handler of this process run in the child, before that has handlers of its own.
+class SignalsHeld {
+ public:
+  SignalsHeld() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+  ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
 
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
@@ -49,7 +68,9 @@ void PoolCore::keep() {
   } catch (const std::exception& error) {  // the arena is damaged, or the system out of everything
     if (!guard.owns_lock()) guard.lock();
     break_pool(fmt::format("watching over the workers of a pool: {}", error.what()));
-    for (const auto& worker : workers_) worker->process->send(SIGKILL);
+    for (const auto& worker : workers_) {
+      if (worker->process) worker->process->send(SIGKILL);
+    }
     workers_.clear();
   }
   stop_ = true;
@@ -61,10 +82,13 @@ void PoolCore::keep() {
 
 void PoolCore::watch_over_workers(Lock& guard) {
   for (;;) {
-    start_missing_workers();
+    start_missing_workers(guard);
     if (workers_.empty() && !needs_workers()) return;
     std::vector<pollfd> watched{{nudge_.get(), POLLIN, 0}};
-    for (const auto& worker : workers_) watched.push_back({worker->process->sentinel(), POLLIN, 0});
+    for (const auto& worker : workers_) {
+      const bool looks_later = Clock::now() < worker->look_again;
+      watched.push_back({looks_later ? -1 : worker->process->sentinel(), POLLIN, 0});
+    }
     const Deadline deadline = next_event();
     guard.unlock();
     (void)os::poll_until(watched, deadline, "the workers of a pool");
@@ -86,44 +110,109 @@ bool PoolCore::needs_workers() const noexcept {
   return stage_ == Stage::running || (stage_ == Stage::closing && !groups_.empty());
 }
 
-void PoolCore::start_missing_workers() {
-  if (!needs_workers() || Clock::now() < next_start_) return;
+// A system that refuses now may not do so later. As long as there are workers, the pool goes on with them.
+void PoolCore::start_missing_workers(Lock& guard) {
+  if (Clock::now() < next_start_) return;
   try {
-    while (workers_.size() < processes_) start_worker();
+    while (needs_workers() && workers_.size() < processes_) {
+      start_worker(guard);
+      refused_starts_ = 0;
+    }
   } catch (const std::exception& error) {
     next_start_ = Clock::now() + kPause;
-    if (++failed_starts_ > most_failed_starts(processes_))
-      break_pool(fmt::format("starting the workers of a pool: {}", error.what()));
+    ++refused_starts_;
+    if (workers_.empty() && refused_starts_ > most_failed_starts(processes_))
+      return break_pool(fmt::format("starting the workers of a pool: {}", error.what()));
+    if (refused_starts_ != 1) return;
+    guard.unlock();
+    os::diagnose(fmt::format("polyproc: starting a worker of a pool: {}; it is tried again", error.what()));
+    guard.lock();
   }
 }
 
-// With the lock held, so that under fork no thread of the pool's holds one that the child needs.
-void PoolCore::start_worker() {
-  auto worker = std::make_unique<PoolWorker>(last_number_ + 1, make_pool_queue());
-  worker->process = std::make_shared<ProcessCore>(
-      make_worker(worker->number, worker->tasks, reports_, initializer_, signals_),
-      ProcessOptions{.name = fmt::format("PoolWorker-{}", worker->number), .daemon = true, .method = method_},
+// It is among the workers before it runs, so that its first report finds it.
+void PoolCore::start_worker(Lock& guard) {
+  auto made = std::make_unique<PoolWorker>(last_number_ + 1, make_pool_queue());
+  PoolWorker& worker = *made;
+  const auto process = std::make_shared<ProcessCore>(
+      make_worker(worker.number, worker.tasks, reports_, initializer_, signals_),
+      ProcessOptions{.name = fmt::format("PoolWorker-{}", worker.number), .daemon = true, .method = method_},
       true);
-  worker->process->start();
   ++last_number_;
-  workers_.push_back(std::move(worker));
+  workers_.push_back(std::move(made));
+  try {
+    launch(*process, guard);
+  } catch (...) {
+    if (!guard.owns_lock()) guard.lock();
+    worker.process = process;
+    take_out(worker, -SIGKILL);
+    throw;
+  }
+  worker.process = process;
+  if (stage_ == Stage::terminated || stage_ == Stage::broken)
+    stop_workers();
+  else
+    end_workers_when_done();
+}
+
+// A fork is made with the lock held, so that no thread of the pool's holds another one that the child needs. All that may take long is
+// done without.
+void PoolCore::launch(ProcessCore& process, Lock& guard) {
+  guard.unlock();
+  process.prepare_start();
+  if (method_ != StartMethod::fork) {
+    process.start_prepared();
+    guard.lock();
+  } else {
+    guard.lock();
+    const SignalsHeld held;
+    process.start_prepared();
+  }
+}
+
+void PoolCore::bury(PoolWorker& worker) {
+  const std::optional<int> code = worker.process->exitcode();
+  // A tracer has it first.
+  worker.look_again = code ? Clock::time_point{} : Clock::now() + kHeldBack;
+  if (!code) return;
+  (void)drain();
+  const bool was_told = worker.told_to_end;
+  take_back_all(worker);
+  if (!was_told) count_failed_start(worker, *code);
+  take_out(worker, *code);
+}
+
+// Who has ended without a task done or begun. That a thread of the initializer's ends all workers soon after they are ready shows here.
+void PoolCore::count_failed_start(const PoolWorker& worker, int code) {
+  const auto now = Clock::now();
+  if (worker.has_worked || !worker.in_hand.empty()) return;
+  if (worker.ready && now - worker.ready_since >= kSettled) {
+    failed_starts_ = 0;
+    return;
+  }
+  const std::size_t most = most_failed_starts(processes_);
+  if (++failed_starts_ <= most) return;
+  if (std::none_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->takes_tasks(); }))
+    return break_pool(
+        fmt::format("starting the workers of a pool: {} have ended before they were ready, or did anything, "
+                    "the last one, {}, {}",
+                    failed_starts_, describe(*worker.process), describe_end(code)));
+  next_start_ = now + kPause * (std::size_t{1} << std::min(failed_starts_ - most - 1, kMostDoublings));
+}
+
+void PoolCore::take_back_all(PoolWorker& dead) {
+  dead.told_to_end = true;
+  dead.unresponsive = false;
+  (void)take_back(dead, dead.in_hand.size());
 }
 
 // What it has reported counts, what it has not taken goes to others; what is in neither died with it.
-void PoolCore::bury(PoolWorker& worker) {
-  const std::optional<int> code = worker.process->exitcode();
-  if (!code) return;
-  drain();
-  worker.told_to_end = true;
-  (void)take_back(worker, worker.in_hand.size());
+void PoolCore::take_out(PoolWorker& worker, int code) {
+  (void)drain();
+  take_back_all(worker);
   const auto lost = std::move(worker.in_hand);
   worker.in_hand.clear();
-  for (const InHand& task : lost) end_task_of_dead(worker, task, *code);
-  if (!worker.ready && stage_ != Stage::terminated && stage_ != Stage::broken &&
-      ++failed_starts_ > most_failed_starts(processes_))
-    break_pool(fmt::format(
-        "starting the workers of a pool: {} have ended before they were ready, the last one, {}, {}",
-        failed_starts_, describe(*worker.process), describe_end(*code)));
+  for (const InHand& task : lost) end_task_of_dead(worker, task, code);
   std::erase_if(workers_, [&](const auto& each) { return each.get() == &worker; });
   feed();
   tell_touched();
@@ -177,9 +266,9 @@ void PoolCore::kill_the_slow() {
 
 Deadline PoolCore::next_event() const {
   Deadline next = kill_at_;
-  if (workers_.size() < processes_ && stage_ == Stage::running)
-    next = std::min(next, Deadline::at(next_start_));
+  if (workers_.size() < processes_ && needs_workers()) next = std::min(next, Deadline::at(next_start_));
   for (const auto& worker : workers_) {
+    if (worker->look_again != Clock::time_point{}) next = std::min(next, Deadline::at(worker->look_again));
     if (worker->in_hand.empty() || worker->timed_out != 0) continue;
     const auto timeout = worker->in_hand.front().group->options_.timeout;
     if (timeout.count() == 0) continue;

@@ -20,6 +20,7 @@ namespace polyproc::inline v0 {
 namespace {
 
 constexpr std::chrono::seconds kTimeToTerminate{1};
+constexpr std::chrono::seconds kTimeAtExit{3};
 constexpr std::size_t kReportBytes = 16384;
 
 std::size_t checked_processes(int processes) {
@@ -27,6 +28,13 @@ std::size_t checked_processes(int processes) {
     throw InvalidArgument(
         fmt::format("making a pool: of {} processes; give 0 for one for each processor", processes));
   return static_cast<std::size_t>(processes == 0 ? cpu_count() : processes);
+}
+
+template <class Ended>
+bool wait_for_end(PoolCore::Lock& guard, std::condition_variable& changed, Deadline deadline, Ended ended) {
+  if (!deadline.is_never()) return changed.wait_until(guard, deadline.when(), ended);
+  changed.wait(guard, ended);
+  return true;
 }
 
 }  // namespace
@@ -48,10 +56,11 @@ PoolCore::~PoolCore() = default;
 
 void PoolCore::start() {
   try {
-    const std::lock_guard guard(mutex_);
-    while (workers_.size() < processes_) start_worker();
+    Lock guard(mutex_);
+    while (workers_.size() < processes_) start_worker(guard);
     collector_thread_ = os::start_own_thread("a pool", [this] { collect(); });
     keeper_thread_ = os::start_own_thread("a pool", [this] { keep(); });
+    add_starter(weak_from_this());
   } catch (...) {
     {
       const std::lock_guard guard(mutex_);
@@ -86,7 +95,9 @@ void PoolCore::require_running() const {
 std::vector<pid_t> PoolCore::worker_pids() const {
   const auto guard = lock("asking a pool for its workers");
   std::vector<pid_t> pids;
-  for (const auto& worker : workers_) pids.push_back(worker->process->pid().value_or(0));
+  for (const auto& worker : workers_) {
+    if (worker->process) pids.push_back(worker->process->pid().value_or(0));
+  }
   return pids;
 }
 
@@ -101,6 +112,7 @@ void PoolCore::close() {
 void PoolCore::terminate() {
   const auto guard = lock("terminating a pool");
   if (stage_ == Stage::terminated) return;
+  drain_before_end();
   stage_ = Stage::terminated;
   why_ended_ = "it was terminated";
   fail_all(TaskEnd::ended, "running a task in a pool: the pool was terminated before the task ended");
@@ -118,6 +130,7 @@ void PoolCore::break_pool(const std::string& why) {
 void PoolCore::fail_all(TaskEnd end, const std::string& why) {
   again_.clear();
   backlog_.clear();
+  put_off_.clear();
   waiting_ = 0;
   for (const auto& worker : workers_) worker->in_hand.clear();
   const auto groups = std::move(groups_);
@@ -126,6 +139,7 @@ void PoolCore::fail_all(TaskEnd end, const std::string& why) {
     for (std::size_t i = group->first_; i < group->end(); ++i) {
       if (!group->has_ended(i)) finish(*group, i, {.end = end, .text = why});
     }
+    touch(*group);
   }
   tell_touched();
 }
@@ -133,7 +147,7 @@ void PoolCore::fail_all(TaskEnd end, const std::string& why) {
 void PoolCore::stop_workers() {
   for (const auto& worker : workers_) {
     worker->told_to_end = true;
-    worker->process->send(SIGTERM);
+    if (worker->process) worker->process->send(SIGTERM);
   }
   kill_at_ = Deadline::after(kTimeToTerminate);
   nudge_keeper();
@@ -150,65 +164,115 @@ void PoolCore::tell_to_end(PoolWorker& worker) {
   worker.tasks.shutdown(false);
 }
 
+// Results that are there already count.
+void PoolCore::drain_before_end() noexcept {
+  try {
+    (void)drain();
+  } catch (const std::exception&) {
+    // The pool is broken, and those who wait have been told.
+  }
+}
+
+bool PoolCore::wait_for_workers(Lock& guard, Deadline deadline) {
+  return wait_for_end(guard, ended_, deadline, [&] { return workers_.empty() && stop_; });
+}
+
 bool PoolCore::join(Deadline deadline) {
-  if (std::this_thread::get_id() == callback_thread_.get_id())
-    throw UsageError("joining a pool from one of its callbacks: it would wait for itself");
   {
     auto guard = lock("joining a pool");
+    if (std::this_thread::get_id() == callback_thread_id_)
+      throw UsageError("joining a pool from one of its callbacks: it would wait for itself");
     if (stage_ == Stage::running)
       throw UsageError("joining a pool: it takes tasks still; call close() or terminate() first");
-    const auto gone = [&] { return workers_.empty() && stop_; };
-    if (deadline.is_never())
-      ended_.wait(guard, gone);
-    else if (!ended_.wait_until(guard, deadline.when(), gone))
-      return false;
+    if (!wait_for_workers(guard, deadline)) return false;
+    callbacks_end_ = true;
+    called_.notify_all();
+    const auto all_called = [&] { return callback_thread_id_ == std::thread::id(); };
+    if (!wait_for_end(guard, ended_, deadline, all_called)) return false;
   }
-  join_threads();
+  join_threads({&collector_thread_, &keeper_thread_, &callback_thread_});
   return true;
 }
 
-void PoolCore::join_threads() {
+void PoolCore::join_threads(std::initializer_list<std::thread*> threads) {
   const std::lock_guard guard(joining_);
-  for (std::thread* each : {&collector_thread_, &keeper_thread_}) {
-    if (each->joinable()) each->join();
+  for (std::thread* each : threads) {
+    if (!each->joinable()) continue;
+    if (each->get_id() == std::this_thread::get_id())
+      each->detach();
+    else
+      each->join();
   }
+}
+
+void PoolCore::end_workers(Deadline deadline) {
+  bool is_idle = false;
   {
-    const std::lock_guard own(mutex_);
-    callbacks_end_ = true;
-    called_.notify_all();
+    const auto guard = lock("ending a pool");
+    drain_before_end();
+    is_idle = groups_.empty();
   }
-  if (callback_thread_.joinable()) callback_thread_.join();
+  close();
+  {
+    auto guard = lock("ending a pool");
+    if (is_idle && wait_for_workers(guard, Deadline::after(kTimeToTerminate))) return;
+  }
+  terminate();
+  auto guard = lock("ending a pool");
+  (void)wait_for_workers(guard, deadline);
 }
 
 void PoolCore::end() noexcept {
   try {
-    bool is_idle = false;
+    end_workers(Deadline::never());
+    bool in_callback = false;
     {
       const auto guard = lock("ending a pool");
-      is_idle = groups_.empty();
+      in_callback = std::this_thread::get_id() == callback_thread_id_;
+      if (in_callback) callbacks_end_ = true;
     }
-    close();
-    if (!is_idle || !join(Deadline::after(kTimeToTerminate))) terminate();
-    (void)join(Deadline::never());
+    if (in_callback)
+      join_threads({&collector_thread_, &keeper_thread_, &callback_thread_});
+    else
+      (void)join(Deadline::never());
   } catch (const std::exception& error) {
     os::diagnose(fmt::format("polyproc: ending a pool: {}", error.what()));
   }
 }
 
-bool PoolCore::post(std::function<void()> callback) {
+void PoolCore::stop_starting() noexcept {
+  if (!is_ours()) return;
+  try {
+    end_workers(Deadline::after(kTimeAtExit));
+    auto guard = lock("ending a pool");
+    if (!wait_for_workers(guard, Deadline::now())) return;
+    guard.unlock();
+    join_threads({&collector_thread_, &keeper_thread_});
+  } catch (const std::exception& error) {
+    os::diagnose(fmt::format("polyproc: ending a pool at exit: {}", error.what()));
+  }
+}
+
+bool PoolCore::start_callbacks() {
   if (callbacks_end_) return false;
-  callbacks_.push_back(std::move(callback));
-  if (!callback_thread_.joinable())
-    callback_thread_ = os::start_own_thread("the callbacks of a pool", [this] { run_callbacks(); });
-  called_.notify_one();
+  if (callback_thread_id_ != std::thread::id()) return true;
+  // It may be the last to hold the pool, where that ends in a callback.
+  callback_thread_ =
+      os::start_own_thread("the callbacks of a pool", [self = shared_from_this()] { self->run_callbacks(); });
+  callback_thread_id_ = callback_thread_.get_id();
   return true;
+}
+
+void PoolCore::post(std::function<void()>&& callback) {
+  callbacks_.push_back(std::move(callback));
+  called_.notify_one();
 }
 
 void PoolCore::run_callbacks() {
   Lock guard(mutex_);
   for (;;) {
     called_.wait(guard, [&] { return !callbacks_.empty() || callbacks_end_; });
-    if (callbacks_.empty()) return;
+    if (callbacks_.empty()) break;
     auto callback = std::move(callbacks_.front());
     callbacks_.pop_front();
     guard.unlock();
@@ -222,6 +286,8 @@ void PoolCore::run_callbacks() {
     callback = nullptr;
     guard.lock();
   }
+  callback_thread_id_ = {};
+  ended_.notify_all();
 }
 
 // ---- the handle

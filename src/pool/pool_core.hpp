@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,17 +24,20 @@
 #include <unordered_map>
 #include <vector>
 
+#include <fmt/format.h>
+#include <polyproc/os/error.hpp>
 #include <polyproc/pool/byte_pool.hpp>
 
 #include "os/patience.hpp"
 #include "pool/worker.hpp"
+#include "process/child_table.hpp"
 #include "process/process_core.hpp"
 
 namespace polyproc::inline v0 {
 
 class ItemReceiver;
 
-class PoolCore : public std::enable_shared_from_this<PoolCore> {
+class PoolCore final : public ChildStarter, public std::enable_shared_from_this<PoolCore> {
  public:
   using Clock = std::chrono::steady_clock;
   using Lock = std::unique_lock<std::mutex>;
@@ -48,14 +52,18 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void close();
   void terminate();
   [[nodiscard]] bool join(Deadline deadline);
-  // For the end of the pool's scope: in good order when there is nothing to do.
+  // For the end of the pool's scope: in good order when there is nothing to do. In a callback of the pool's its thread goes on
+  // by itself, until all callbacks have been made.
   void end() noexcept;
+  // For the end of the process, which waits for no callback.
+  void stop_starting() noexcept override;
   [[nodiscard]] bool is_ours() const noexcept;
   [[nodiscard]] int processes() const noexcept { return static_cast<int>(processes_); }
   [[nodiscard]] std::vector<pid_t> worker_pids() const;
   [[nodiscard]] const BlockRef& channel() const noexcept { return reports_.block(); }
 
-  // ---- for TaskGroup.
+  // ---- for TaskGroup. What throws here that is not meant to (no memory, a damaged arena) breaks the pool, since reports that were taken
+  // and tasks that were not given would be missed by nobody: then these throw BrokenPool.
   // Throws UsageError in a process that is not the pool's.
   [[nodiscard]] Lock lock(const char* act) const;
   void submit(TaskGroup& group);
@@ -71,8 +79,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // The collector is to take reports: nobody else does.
   void leave_to_collector() noexcept;
   [[nodiscard]] std::size_t appetite() const noexcept;
-  // False when the pool has ended, and its thread for callbacks with it.
-  bool post(std::function<void()> callback);
+  // Before the first callback is kept: starts their thread, or throws OsError. False when the pool has ended, and that thread with it.
+  [[nodiscard]] bool start_callbacks();
+  void post(std::function<void()>&& callback);
   void post_progress(TaskGroup& group);
 
  private:
@@ -87,11 +96,19 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     [[nodiscard]] bool takes_tasks() const noexcept { return ready && !told_to_end && timed_out == 0; }
     std::uint32_t number;
     ByteQueue tasks;
-    std::shared_ptr<ProcessCore> process;
-    std::deque<InHand> in_hand;  // in the order in which it gets them
+    std::shared_ptr<ProcessCore> process;  // null while it is started
+    std::deque<InHand> in_hand;            // in the order in which it gets them
     std::uint64_t given = 0;
     bool ready = false;
+    Clock::time_point ready_since;
+    bool has_worked = false;  // it has done a task
     bool told_to_end = false;
+    bool reported = false;              // since front_since was set
+    Clock::time_point front_since;      // the task at the front was there, at the latest
+    bool slow = false;                  // for longer than kSlow
+    bool unresponsive = false;          // it is stopped where it takes tasks, until it reports
+    bool bare = false;                  // nothing could be taken back from it just now
+    Clock::time_point look_again{};     // for its end
     std::uint64_t timed_out = 0;        // the id of the task for which it was killed
     Clock::time_point begun;            // when the task at the front was, if that has a timeout
     std::size_t window = kLeastWindow;  // so many tasks at once
@@ -102,9 +119,18 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   static constexpr std::size_t kLeastWindow = 2;  // one to work on, and one that is there when it is done
   static constexpr std::size_t kLargestWindow = 4096;
   static constexpr std::chrono::milliseconds kBusy{1};
+  static constexpr auto kSlow = 20 * kBusy;
+
+  // Breaks the pool when `act` throws.
+  template <class Act>
+  void or_break(const char* doing, Act act);
 
   // ---- dispatch.cpp
   void feed();
+  void give_out();
+  [[nodiscard]] std::size_t due() const noexcept { return waiting_ - put_off_.size(); }
+  void mark_slow(Clock::time_point now) noexcept;
+  void take_back_from_slow();
   [[nodiscard]] bool next_task(InHand& found);
   [[nodiscard]] PoolWorker* least_loaded();
   void fill(PoolWorker& worker, std::size_t share);
@@ -113,12 +139,17 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool put_alone(PoolWorker& worker, const TaskGroup::Task& task, std::span<const std::byte> bytes);
   bool put_frames(PoolWorker& worker, std::size_t& framed);
   void could_not_put(PoolWorker& worker, std::size_t unsent, const std::string& why);
+  [[nodiscard]] bool any_runs() const;
+  [[nodiscard]] bool may_fit_later(const InHand& task) const;
+  void try_put_off(Clock::time_point now);
   void measure(PoolWorker& worker, Clock::time_point now) noexcept;
   std::size_t take_back(PoolWorker& worker, std::size_t most);
   void share_out();
+  [[nodiscard]] bool take_back_for_idle();
   void run_again(const InHand& task);
 
   // ---- collect.cpp
+  bool take_reports();
   void collect();
   void collect_until_end(Lock& guard);
   [[nodiscard]] bool look_for_reports(Lock& lock, Deadline deadline);
@@ -131,9 +162,13 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void keep();
   void watch_over_workers(Lock& guard);
   [[nodiscard]] bool needs_workers() const noexcept;
-  void start_missing_workers();
-  void start_worker();
+  void start_missing_workers(Lock& guard);
+  void start_worker(Lock& guard);
+  void launch(ProcessCore& process, Lock& guard);
   void bury(PoolWorker& worker);
+  void count_failed_start(const PoolWorker& worker, int code);
+  void take_back_all(PoolWorker& dead);
+  void take_out(PoolWorker& worker, int code);
   void end_task_of_dead(PoolWorker& worker, const InHand& task, int code);
   void end_late_tasks();
   void kill_the_slow();
@@ -147,8 +182,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void stop_workers();
   void end_workers_when_done();
   void tell_to_end(PoolWorker& worker);
+  void drain_before_end() noexcept;
+  [[nodiscard]] bool wait_for_workers(Lock& guard, Deadline deadline);
+  void end_workers(Deadline deadline);
   void run_callbacks();
-  void join_threads();
+  void join_threads(std::initializer_list<std::thread*> threads);
 
   const pid_t owner_;
   const unsigned owner_forks_;  // os::fork_count() there
@@ -169,11 +207,14 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::unordered_map<TaskGroup*, std::shared_ptr<TaskGroup>> groups_;  // with unfinished tasks
   std::deque<InHand> again_;                                           // go first
   std::deque<TaskGroup*> backlog_;  // have tasks that no worker was given yet
-  std::size_t waiting_ = 0;         // tasks in the two
-  std::vector<TaskGroup*> touched_;
-  std::vector<std::byte> buffer_;  // of reports
-  std::vector<std::byte> frames_;  // of tasks
-  std::size_t failed_starts_ = 0;  // since the last worker became ready
+  std::size_t waiting_ = 0;         // tasks in the two, and in the next
+  std::deque<InHand> put_off_;      // that could not be put, so that others went past them
+  Clock::time_point put_off_at_{};  // the last one
+  std::deque<TaskGroup*> touched_;
+  std::vector<std::byte> buffer_;   // of reports
+  std::vector<std::byte> frames_;   // of tasks
+  std::size_t refused_starts_ = 0;  // since the last that was not
+  std::size_t failed_starts_ = 0;   // workers that came to nothing, since the last that did not
   Clock::time_point next_start_{};
   Deadline kill_at_ = Deadline::never();
 
@@ -187,12 +228,24 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   std::deque<std::function<void()>> callbacks_;
   std::condition_variable called_;
-  std::thread callback_thread_;
+  std::thread::id callback_thread_id_;  // while it runs
   bool callbacks_end_ = false;
 
-  std::mutex joining_;
+  std::mutex joining_;  // guards what follows, once callbacks_end_ is set; before that the lock does
+  std::thread callback_thread_;
   std::thread collector_thread_;
   std::thread keeper_thread_;
 };
+
+template <class Act>
+void PoolCore::or_break(const char* doing, Act act) {
+  try {
+    act();
+  } catch (const std::exception& error) {
+    break_pool(fmt::format("{}: {}", doing, error.what()));
+    if (stage_ == Stage::broken) throw BrokenPool(why_ended_);
+    throw;
+  }
+}
 
 }  // namespace polyproc::inline v0

@@ -171,17 +171,20 @@ Waitable TaskGroup::waitable() {
 void TaskGroup::on_all_ended(std::function<void()> callback) {
   {
     const auto guard = pool_->lock("waiting for a task of a pool");
-    if (unfinished_ != 0) {
-      callbacks_.push_back(std::move(callback));
+    if (pool_->start_callbacks()) {
+      if (unfinished_ != 0)
+        callbacks_.push_back(std::move(callback));
+      else
+        pool_->post(std::move(callback));
       return;
     }
-    if (pool_->post(callback)) return;
   }
   callback();
 }
 
 void TaskGroup::on_progress(std::function<void(std::size_t)> callback) {
   const auto guard = pool_->lock("waiting for a task of a pool");
+  if (!pool_->start_callbacks()) return;
   progress_ = std::move(callback);
   if (ended_ != 0) pool_->post_progress(*this);
 }

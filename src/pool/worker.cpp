@@ -107,15 +107,21 @@ class Worker {
   KnownFunction known_;
 };
 
+// Handlers that a forked worker has from its parent are the parent's: one that writes into a pipe (Asio's) would be heard there.
 // Ctrl-C is for the process that has the pool: it ends, and its workers with it, or goes on, and they do. A handler of ours, not
-// SIG_IGN, which programs that a task starts would inherit.
-void leave_interrupts_to_the_owner() noexcept {
+// SIG_IGN, which programs that a task starts would inherit. SIGTERM is how the pool ends its workers.
+void leave_signals_to_the_owner(sigset_t before) noexcept {
   struct sigaction now {};
-  if (::sigaction(SIGINT, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) return;
-  struct sigaction none {};
-  none.sa_handler = [](int) {};
-  none.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &none, nullptr);
+  struct sigaction own {};
+  own.sa_handler = [](int) {};
+  own.sa_flags = SA_RESTART;
+  if (::sigaction(SIGINT, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
+    ::sigaction(SIGINT, &own, nullptr);
+  own.sa_handler = SIG_DFL;
+  ::sigaction(SIGTERM, &own, nullptr);
+  // All are blocked by who has forked this process.
+  ::sigdelset(&before, SIGTERM);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
 class WorkerTarget final : public ProcessTarget {
@@ -129,9 +135,7 @@ class WorkerTarget final : public ProcessTarget {
         signals_(signals) {}
 
   void run() override {
-    leave_interrupts_to_the_owner();
-    ::sigprocmask(SIG_SETMASK, &signals_,
-                  nullptr);  // the pool's thread, which may have forked this process, has all blocked
+    leave_signals_to_the_owner(signals_);
     Worker worker(number_, std::move(tasks_), std::move(reports_));
     POLYPROC_FAIL_POINT("pool.worker_begins");
     try {

@@ -20,6 +20,7 @@ constexpr std::chrono::seconds kTimeToTerminate{1};
 struct ChildTable {
   std::mutex mutex;
   std::vector<std::shared_ptr<ProcessCore>> children;
+  std::vector<std::weak_ptr<ChildStarter>> starters;
   std::weak_ptr<LifeLine> life_line;
 };
 
@@ -47,9 +48,19 @@ void after_fork_in_child() {
   table().life_line.reset();
   auto siblings = std::move(table().children);
   table().children.clear();
+  table().starters.clear();
   table().mutex.unlock();
   forget_fork_server();
   let_fork_server_go();
+}
+
+std::vector<std::shared_ptr<ChildStarter>> all_starters() {
+  std::lock_guard guard(table().mutex);
+  std::vector<std::shared_ptr<ChildStarter>> all;
+  for (const auto& one : table().starters) {
+    if (auto starter = one.lock()) all.push_back(std::move(starter));
+  }
+  return all;
 }
 
 void end_daemon(const ProcessCore& daemon) {
@@ -83,8 +94,15 @@ std::vector<std::shared_ptr<ProcessCore>> running_children() {
   return children;
 }
 
+void add_starter(std::weak_ptr<ChildStarter> starter) {
+  std::lock_guard guard(table().mutex);
+  std::erase_if(table().starters, [](const auto& one) { return one.expired(); });
+  table().starters.push_back(std::move(starter));
+}
+
 void finish_children() noexcept {
   try {
+    for (const auto& starter : all_starters()) starter->stop_starting();
     const auto children = all_children();
     for (const auto& child : children) {
       if (child->daemon()) child->send(SIGTERM);

@@ -24,6 +24,16 @@ std::vector<std::shared_ptr<ProcessCore>> running_children();
 // Terminates the daemons and waits for all: the end of every process that has children.
 void finish_children() noexcept;
 
+// Who starts children of its own accord, as a pool does, is told that they are all to end, before they are.
+class ChildStarter {
+ public:
+  virtual void stop_starting() noexcept = 0;
+
+ protected:
+  ~ChildStarter() = default;
+};
+void add_starter(std::weak_ptr<ChildStarter> starter);
+
 [[nodiscard]] std::shared_ptr<LifeLine> life_line();
 
 // Registers the handlers for fork and exit. To be called before a child is started, with the arena's in place.

@@ -28,6 +28,8 @@ struct Launched {
   std::shared_ptr<LifeLine> life_line;
 };
 
+// Of threads, whose locks the child may find held: calls the diagnostic sink.
+void warn_before_fork(const ChildRole& role);
 // Does not return in the child.
 [[nodiscard]] Launched launch_by_fork(ProcessTarget& target, const ChildRole& role);
 // Descriptors in `inherited` are open in the child, under the same numbers.

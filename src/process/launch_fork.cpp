@@ -42,21 +42,6 @@ std::size_t count_lasting_threads() noexcept {
   }
 }
 
-// Once for all workers of pools, which are replaced as often as they end.
-void warn_of_threads(const ChildRole& role) {
-  static std::atomic<bool> warned{false};
-  if (role.worker && warned.exchange(true)) return;
-  const std::size_t others = count_lasting_threads();
-  if (others == 0) {
-    if (role.worker) warned = false;
-    return;
-  }
-  os::diagnose(fmt::format(
-      "polyproc: {} is forked while {} other thread{} run{}: the child may hang on a lock that one of "
-      "them held; start processes before threads, or use the start method spawn",
-      role.name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
-}
-
 [[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line,
                              const ForkRecord& record) noexcept {
   become(role);
@@ -76,6 +61,21 @@ void warn_of_threads(const ChildRole& role) {
 
 }  // namespace
 
+// Once for all workers of pools, which are replaced as often as they end.
+void warn_before_fork(const ChildRole& role) {
+  static std::atomic<bool> warned{false};
+  if (role.worker && warned.exchange(true)) return;
+  const std::size_t others = count_lasting_threads();
+  if (others == 0) {
+    if (role.worker) warned = false;
+    return;
+  }
+  os::diagnose(fmt::format(
+      "polyproc: {} is forked while {} other thread{} run{}: the child may hang on a lock that one of "
+      "them held; start processes before threads, or use the start method spawn",
+      role.name, others, others == 1 ? "" : "s", others == 1 ? "s" : ""));
+}
+
 Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
   Launched child;
   os::Fd reading_end;
@@ -84,7 +84,6 @@ Launched launch_by_fork(ProcessTarget& target, const ChildRole& role) {
     reading_end = child.life_line->reading_end();
   }
   SentinelReserve reserve;
-  warn_of_threads(role);
   ForkRecord record;
   record_forks(&record);
   child.pid = ::fork();

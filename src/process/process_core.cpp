@@ -78,22 +78,34 @@ ChildRole ProcessCore::role() const {
   return {name_, path_, daemon_, worker_, ::getpid(), own.name, parse_start_method(get_start_method()), this};
 }
 
+StartMethod ProcessCore::method() const { return method_.value_or(parse_start_method(get_start_method())); }
+
 void ProcessCore::start() {
+  prepare_start();
+  start_prepared();
+}
+
+void ProcessCore::prepare_start() {
   const auto guard = lock_for("starting");
   require_not_started("starting");
   if (this_process().role.daemon && !this_process().role.worker)
     throw UsageError(fmt::format("starting {}: daemons may not have children", name_));
-  const StartMethod method = method_.value_or(parse_start_method(get_start_method()));
-  if (method != StartMethod::fork && !spawn_is_possible()) {
+  if (method() != StartMethod::fork && !spawn_is_possible()) {
     throw UsageError(fmt::format(
         "starting {} by {}: main must begin with polyproc::init(argc, argv), which catches the new program",
-        name_, to_string(method)));
+        name_, to_string(method())));
   }
   (void)Arena::family();
   prepare_for_children();
   (void)running_children();
+  if (method() == StartMethod::fork) warn_before_fork(role());
   flush_stdio();  // what was printed before must come before what the child prints, and once
-  kept_ = launch(method);
+}
+
+void ProcessCore::start_prepared() {
+  const auto guard = lock_for("starting");
+  require_not_started("starting");
+  kept_ = launch(method());
   sentinel_ = std::make_shared<os::Fd>(std::move(kept_.sentinel));
   pid_ = kept_.pid;
   target_.reset();

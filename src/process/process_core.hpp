@@ -26,6 +26,10 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   ProcessCore(std::unique_ptr<ProcessTarget> target, ProcessOptions options, bool worker = false);
 
   void start();
+  // The two halves of start. The first may take long, as it writes out what is buffered and calls the diagnostic sink: a
+  // caller need not hold a lock for it that the second, the launch, has to be made under.
+  void prepare_start();
+  void start_prepared();
   void close();
   void set_name(std::string name);
   void set_daemon(bool daemon);
@@ -48,6 +52,7 @@ class ProcessCore : public std::enable_shared_from_this<ProcessCore> {
   [[nodiscard]] std::unique_lock<std::mutex> lock_for(std::string_view act) const;
   void require_not_started(std::string_view act) const;
   void require_started(std::string_view act) const;
+  [[nodiscard]] StartMethod method() const;
   [[nodiscard]] ChildRole role() const;
   [[nodiscard]] Launched launch(StartMethod method);
   void collect() const;

@@ -2,13 +2,17 @@
 // A system that refuses: no more descriptors, or a call with a certain argument that fails.
 #pragma once
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace polyproc::testing {
 
@@ -26,6 +30,31 @@ class NoDescriptors {
 
  private:
   rlimit before_{};
+};
+
+// As NoDescriptors, with a limit under which the calls that count open descriptors (poll) go on.
+class NoSpareDescriptors {
+ public:
+  NoSpareDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit few{std::min<rlim_t>(before_.rlim_cur, 256), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    take_spare();
+  }
+  NoSpareDescriptors(const NoSpareDescriptors&) = delete;
+  NoSpareDescriptors& operator=(const NoSpareDescriptors&) = delete;
+  ~NoSpareDescriptors() {
+    for (const int each : taken_) ::close(each);
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  // Also those that were given back meanwhile.
+  void take_spare() {
+    for (int next = 0; (next = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken_.push_back(next);
+  }
+
+ private:
+  rlimit before_{};
+  std::vector<int> taken_;
 };
 
 struct RefusedCall {

@@ -110,7 +110,8 @@ class Future {
     return all;
   }
   // Calls `callback(future)` when it has ended, at once if it has, in a thread of the pool: one at a time, in the order in
-  // which they ended. What it throws is reported, no more. It must not end the pool. After the pool's end: in this thread.
+  // which they ended. What it throws is reported, no more. It may destroy the pool, and must not join it. After the pool's end: in
+  // this thread. Throws OsError when the system has no thread for it.
   template <class F>
   void on_done(F callback) const {
     state().group->on_all_ended([held = *this, call = std::move(callback)]() mutable { call(held); });
