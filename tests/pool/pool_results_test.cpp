@@ -74,5 +74,39 @@ TEST_F(PoolResults, ThatCannotBeReadCostNoOthers) {
   EXPECT_THROW((void)pool_.map([](int i) { return Fragile{i}; }, std::views::iota(0, 7)), DecodeError);
 }
 
+TEST(PoolExceptions, AlternateWithResultsInLinearTime) {
+  constexpr std::uint64_t kElements = 100'000;
+  struct Wide {
+    std::uint64_t number;
+    char rest[120];
+  };
+  Encoder out;
+  out.write_count(kElements);
+  out.write_count(0);
+  detail::Exceptions exceptions;
+  for (std::uint64_t i = 0; i < kElements; ++i) {
+    const Wide element{i, {}};
+    out.write(std::as_bytes(std::span(&element, 1)));
+    if (i % 2 == 0) continue;
+    try {
+      throw std::out_of_range("odd");
+    } catch (...) {
+      exceptions.add(i);
+    }
+  }
+  exceptions.write(out, 0, sizeof(Wide));
+  TaskOutcome outcome{.end = TaskEnd::partly};
+  outcome.bytes = std::move(out).take_bytes();
+  detail::ChunkResults<Wide> results(std::move(outcome));
+  for (std::uint64_t i = 0; i < kElements; ++i) {
+    if (i % 2 != 0) {
+      ASSERT_THROW((void)results.next(), RemoteError);
+    } else {
+      ASSERT_EQ(results.next().number, i);
+    }
+  }
+  EXPECT_EQ(results.left(), 0u);
+}
+
 }  // namespace
 }  // namespace polyproc::testing
