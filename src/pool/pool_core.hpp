@@ -60,7 +60,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   [[nodiscard]] Lock lock(const char* act) const;
   void submit(TaskGroup& group);
   void finish(TaskGroup& group, std::size_t task, TaskOutcome outcome);
-  [[nodiscard]] bool cancel(TaskGroup& group, std::size_t task);
+  // All of its tasks that no worker has begun. How many.
+  std::size_t cancel(TaskGroup& group);
   // Takes all reports that are there, and gives out tasks; true when there were any.
   bool drain();
   // Tells those who wait for groups that have changed.
@@ -80,6 +81,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   struct InHand {
     std::uint64_t id;
     TaskGroup* group;
+    std::size_t task;
+  };
+  struct Waiting {
+    std::shared_ptr<TaskGroup> group;
     std::size_t task;
   };
   struct PoolWorker {
@@ -106,6 +111,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // ---- dispatch.cpp
   void feed();
   [[nodiscard]] bool next_task(InHand& found);
+  void remove_next(const InHand& next);
+  void forget_cancelled() noexcept;
   [[nodiscard]] PoolWorker* least_loaded();
   void fill(PoolWorker& worker, std::size_t share);
   bool put_task(PoolWorker& worker, const InHand& next, std::size_t& framed);
@@ -115,6 +122,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void could_not_put(PoolWorker& worker, std::size_t unsent, const std::string& why);
   void measure(PoolWorker& worker, Clock::time_point now) noexcept;
   std::size_t take_back(PoolWorker& worker, std::size_t most);
+  void take_back(const TaskGroup& group);
   void share_out();
   void run_again(const InHand& task);
 
@@ -167,9 +175,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::uint32_t last_number_ = 0;
   std::uint64_t last_task_ = 0;
   std::unordered_map<TaskGroup*, std::shared_ptr<TaskGroup>> groups_;  // with unfinished tasks
-  std::deque<InHand> again_;                                           // go first
-  std::deque<TaskGroup*> backlog_;  // have tasks that no worker was given yet
-  std::size_t waiting_ = 0;         // tasks in the two
+  // Tasks that wait for a worker, `waiting_` of them, and some that did until they were cancelled.
+  std::deque<Waiting> again_;                       // were given to one before, and go first
+  std::deque<std::shared_ptr<TaskGroup>> backlog_;  // have some that were given to none
+  std::size_t waiting_ = 0;
   std::vector<TaskGroup*> touched_;
   std::vector<std::byte> buffer_;  // of reports
   std::vector<std::byte> frames_;  // of tasks
@@ -194,5 +203,15 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::thread collector_thread_;
   std::thread keeper_thread_;
 };
+
+template <class Act>
+void TaskGroup::for_each_in(State state, Act act) {
+  for (auto& [index, task] : passed_) {
+    if (task.state == state) act(index);
+  }
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    if (tasks_[i].state == state) act(first_ + i);
+  }
+}
 
 }  // namespace polyproc::inline v0
