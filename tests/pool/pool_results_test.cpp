@@ -67,6 +67,40 @@ std::vector<int> all_of(Results<R>& results, Number number) {
     }
   }
 }
+std::vector<int> all_of(Results<int>& results) {
+  return all_of(results, [](int each) { return each; });
+}
+
+// Numbers from 0 on, of which one cannot be had.
+auto numbers_that_throw(int at) {
+  return std::views::iota(0, 100) | std::views::transform([at](int i) {
+           if (i == at) throw std::out_of_range("no such number");
+           return i;
+         });
+}
+
+TEST_F(PoolResults, ComeBeforeWhatTheirRangeThrows) {
+  for (const std::size_t chunk_size : {1u, 3u}) {
+    auto results = pool_.imap(square, numbers_that_throw(5), {.chunk_size = chunk_size});
+    EXPECT_THAT(all_of(results), ElementsAre(0, 1, 4, 9, 16, -1)) << chunk_size;
+    EXPECT_EQ(results.next(), std::nullopt);
+    auto ahead = pool_.imap(square, numbers_that_throw(5), {.chunk_size = chunk_size, .look_ahead = 2});
+    EXPECT_THAT(all_of(ahead), ElementsAre(0, 1, 4, 9, 16, -1)) << chunk_size;
+    auto unordered = pool_.imap_unordered(square, numbers_that_throw(5), {.chunk_size = chunk_size});
+    EXPECT_EQ(all_of(unordered).size(), 6u);
+  }
+  auto at_once = pool_.imap(square, numbers_that_throw(0));
+  EXPECT_THROW((void)at_once.next(), std::out_of_range);
+  EXPECT_EQ(at_once.next(), std::nullopt);
+  EXPECT_THROW((void)pool_.map(square, numbers_that_throw(5)), std::out_of_range);
+}
+
+TEST_F(PoolResults, ComeBeforeAnElementThatCannotBeSent) {
+  const std::vector<Fragile> elements{{0}, {2}, {4}, {-1}, {6}};
+  auto results = pool_.imap([](const Fragile& it) { return it.number; }, elements);
+  EXPECT_THAT(all_of(results), ElementsAre(0, 2, 4, -1));
+}
+
 TEST_F(PoolResults, ThatCannotBeReadCostNoOthers) {
   for (const std::size_t chunk_size : {1u, 4u}) {
     auto results =

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -194,6 +195,7 @@ class Pool {
     detail::ChunkSourceOf<T, std::views::all_t<R&>> source(std::views::all(range), chunk_size);
     while (source.add_chunk(*group)) {
     }
+    if (source.error()) std::rethrow_exception(source.error());
     if (count != 0) group->submit();
     auto state = std::make_shared<detail::FutureState<All>>(group, [count](TaskGroup& from) {
       return read_chunks<detail::Stored<Result>, detail::Stored<All>>(from, count);
