@@ -111,6 +111,18 @@ TEST_F(PoolResults, ThatCannotBeReadCostNoOthers) {
   EXPECT_THROW((void)pool_.map([](int i) { return Fragile{i}; }, std::views::iota(0, 7)), DecodeError);
 }
 
+TEST_F(PoolResults, OfAViewThatCanOnlyBeMoved) {
+  const auto doubled = [](int i) { return 2 * i; };
+  const auto numbers = [&] { return std::vector{1, 2, 3} | std::views::transform(doubled); };
+  static_assert(!std::copyable<decltype(numbers())>);
+  EXPECT_THAT(pool_.map(square, numbers()), ElementsAre(4, 16, 36));
+  auto kept = numbers();
+  EXPECT_THAT(pool_.map(square, kept), ElementsAre(4, 16, 36));
+  EXPECT_THAT(pool_.map_async(square, numbers()).get(), ElementsAre(4, 16, 36));
+  auto lazily = pool_.imap(square, numbers());
+  EXPECT_THAT(all_of(lazily), ElementsAre(4, 16, 36));
+}
+
 using GateAndCount = std::tuple<Event, Event, Value<int>>;
 // The first one waits for the gate.
 void count_behind_gate(const GateAndCount& given) {
