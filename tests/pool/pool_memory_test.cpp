@@ -49,7 +49,7 @@ TEST(PoolMemory, AMillionTasksAreTakenAsTheyAreNeeded) {
 // In release, where freed memory is not kept for checks. What is ahead, and its queues, take less than this; a task that were kept,
 // or made too early, takes some 50 bytes, all of them half a gibibyte.
 constexpr int kTenMillion = 10'000'000;
-constexpr std::size_t kMostKib = 24 * 1024;
+constexpr std::size_t kMostKib = 64 * 1024;
 
 class Watch {
  public:

@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 
-#include <numeric>
 #include <ranges>
 #include <stdexcept>
 #include <tuple>
@@ -150,22 +149,31 @@ TEST_F(PoolResults, GivenUpRunNoTaskThatHasNotBegun) {
   EXPECT_EQ(count.get(), 1);
 }
 
+// Whose one worker waits.
+struct BusyPool {
+  BusyPool() { begun.wait(); }
+  void open() {
+    gate.set();
+    EXPECT_NO_THROW(first.get());
+  }
+  Event begun;
+  Event gate;
+  Pool pool{1};
+  Future<void> first = pool.submit(count_behind_gate, GateAndCount{begun, gate, Value<int>(0)});
+};
+
 TEST_F(PoolResults, AreCancelledTogether) {
-  Pool pool(1);
-  const GateAndCount shared{Event(), Event(), Value<int>(0)};
-  auto& [begun, gate, count] = shared;
-  const auto first = pool.submit(count_behind_gate, shared);
-  begun.wait();
+  BusyPool busy;
+  Pool& pool = busy.pool;
   const auto before = pool.submit(square, 2);
   const auto all = pool.map_async(square, std::views::iota(0, 1000), {.chunk_size = 1});
   const auto behind = pool.submit(square, 3);
   EXPECT_TRUE(all.cancel());
   EXPECT_FALSE(all.cancel());
   EXPECT_TRUE(all.ready());
-  Event(gate).set();
+  busy.open();
   EXPECT_THROW((void)all.get(), Cancelled);
   EXPECT_EQ(before.get() + behind.get(), 4 + 9);
-  EXPECT_NO_THROW(first.get());
   const auto begun_map = pool.map_async(square, std::views::iota(0, 10), {.chunk_size = 1});
   begun_map.wait();
   EXPECT_FALSE(begun_map.cancel());
@@ -173,11 +181,8 @@ TEST_F(PoolResults, AreCancelledTogether) {
 
 // Cancelled where nobody can take them: nothing of them stays, and the pool is as before.
 TEST_F(PoolResults, CancelledOverAndOverTakeNoMemory) {
-  Pool pool(1);
-  const GateAndCount shared{Event(), Event(), Value<int>(0)};
-  auto& [begun, gate, count] = shared;
-  const auto first = pool.submit(count_behind_gate, shared);
-  begun.wait();
+  BusyPool busy;
+  Pool& pool = busy.pool;
   std::vector<Future<int>> kept;
   const auto submit_and_cancel = [&] {
     for (int i = 0; i < 2000; ++i) ASSERT_TRUE(pool.submit(square, i).cancel());
@@ -188,7 +193,7 @@ TEST_F(PoolResults, CancelledOverAndOverTakeNoMemory) {
   const std::size_t before = allocated_bytes();
   for (int i = 0; i < 5; ++i) submit_and_cancel();
   EXPECT_LT(allocated_bytes(), before + 256 * 1024);
-  Event(gate).set();
+  busy.open();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(kept[static_cast<std::size_t>(i)].get(), i * i);
 }
 
@@ -214,88 +219,6 @@ TEST_F(PoolResults, ThatPassAHangingOneTakeNoMemory) {
   Event(gate).set();
   EXPECT_EQ(results.next(), true);
   EXPECT_EQ(results.next(), std::nullopt);
-}
-
-class TaskGroups : public ::testing::Test {
- protected:
-  [[nodiscard]] std::shared_ptr<TaskGroup> squares(int count) const {
-    auto group =
-        pool_.group(detail::encode_function<detail::CallFunction<decltype(&square), int>>(&square), {}, true);
-    for (int i = 0; i < count; ++i) group->add([&](Encoder& out) { Transfer<int>::encode(out, i); });
-    if (count != 0) group->submit();
-    return group;
-  }
-  static int take(TaskGroup& group, std::size_t task) {
-    const TaskOutcome outcome = group.take(task);
-    outcome.require_result();
-    Decoder in(outcome.result());
-    return Transfer<int>::decode(in);
-  }
-  BytePool pool_{{.processes = 2}, nullptr};
-};
-
-TEST_F(TaskGroups, GiveTheirResultsInAnyOrder) {
-  constexpr int kTasks = 1000;
-  const auto group = squares(kTasks);
-  ASSERT_TRUE(group->wait_all(Deadline::after(kLong)));
-  std::vector<int> order;
-  for (int i = 0; i < kTasks; ++i) {
-    if (i % 100 != 7) order.push_back(i);
-  }
-  for (int i = kTasks - 100 + 7; i > 0; i -= 100) order.push_back(i);
-  ASSERT_EQ(order.size(), static_cast<std::size_t>(kTasks));
-  for (const int i : order) {
-    const auto task = static_cast<std::size_t>(i);
-    EXPECT_TRUE(group->wait(task, Deadline::now()));
-    ASSERT_EQ(take(*group, task), i * i);
-    ASSERT_THROW((void)group->take(task), UsageError);
-    EXPECT_TRUE(group->wait(task, Deadline::now()));
-  }
-}
-
-TEST_F(TaskGroups, RefuseToWaitForTasksThatThereAreNot) {
-  const Deadline soon = Deadline::after(kLong);
-  const auto group = squares(2);
-  EXPECT_THROW((void)group->wait(2, soon), UsageError);
-  ASSERT_TRUE(group->wait_all(soon));
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(group->wait_next(soon).has_value());
-  EXPECT_THROW((void)group->wait_next(soon), UsageError);
-  EXPECT_THROW((void)group->wait_more(2, soon), UsageError);
-  EXPECT_THROW((void)squares(0)->wait(0, soon), UsageError);
-}
-
-TEST(PoolExceptions, AlternateWithResultsInLinearTime) {
-  constexpr std::uint64_t kElements = 100'000;
-  struct Wide {
-    std::uint64_t number;
-    char rest[120];
-  };
-  Encoder out;
-  out.write_count(kElements);
-  out.write_count(0);
-  detail::Exceptions exceptions;
-  for (std::uint64_t i = 0; i < kElements; ++i) {
-    const Wide element{i, {}};
-    out.write(std::as_bytes(std::span(&element, 1)));
-    if (i % 2 == 0) continue;
-    try {
-      throw std::out_of_range("odd");
-    } catch (...) {
-      exceptions.add(i);
-    }
-  }
-  exceptions.write(out, 0, sizeof(Wide));
-  TaskOutcome outcome{.end = TaskEnd::partly};
-  outcome.bytes = std::move(out).take_bytes();
-  detail::ChunkResults<Wide> results(std::move(outcome));
-  for (std::uint64_t i = 0; i < kElements; ++i) {
-    if (i % 2 != 0) {
-      ASSERT_THROW((void)results.next(), RemoteError);
-    } else {
-      ASSERT_EQ(results.next().number, i);
-    }
-  }
-  EXPECT_EQ(results.left(), 0u);
 }
 
 }  // namespace
