@@ -29,8 +29,9 @@ double map_seconds(polyproc::Pool& pool, std::uint64_t count, std::size_t chunk_
   const auto numbers = std::views::iota(std::int64_t{0}, static_cast<std::int64_t>(count));
   const std::uint64_t begin = now_ns();
   const auto all = pool.map(twice, numbers, {.chunk_size = chunk_size});
+  const std::int64_t sum = std::accumulate(all.begin(), all.end(), std::int64_t{0});
   const std::uint64_t end = now_ns();
-  expect_sum(std::accumulate(all.begin(), all.end(), std::int64_t{0}), count);
+  expect_sum(sum, count);
   return seconds_between(begin, end);
 }
 

@@ -153,7 +153,6 @@ void PoolCore::tell_touched() {
       if (callback) post(std::move(callback));
     }
     group.callbacks_.clear();
-    if (std::exchange(group.in_backlog_, false)) std::erase(backlog_, &group);
     groups_.erase(&group);  // perhaps the last to hold it
   }
 }

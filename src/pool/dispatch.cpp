@@ -23,8 +23,9 @@ void PoolCore::submit(TaskGroup& group) {
   const std::size_t count = group.added_.size();
   if (count == 0) return;
   or_break("giving tasks to a pool's workers", [&] {
+    forget_cancelled();
     if (group.unfinished_ == 0) groups_.emplace(&group, group.shared_from_this());
-    if (!std::exchange(group.in_backlog_, true)) backlog_.push_back(&group);
+    if (!std::exchange(group.in_backlog_, true)) backlog_.push_back(group.shared_from_this());
     for (auto& task : group.added_) group.tasks_.push_back(std::move(task));
     group.added_.clear();
     group.unfinished_ += count;
@@ -51,6 +52,7 @@ void PoolCore::give_out() {
     // No progress, though not because the worker turned out to have enough already.
     if (due() == before && worker->in_hand.size() < worker->window) break;
   }
+  forget_cancelled();
   if (due() == 0) share_out();
 }
 
@@ -71,22 +73,42 @@ void PoolCore::take_back_from_slow() {
   }
 }
 
+// What stands among the waiting tasks and does not wait: no more of it than of others.
+void PoolCore::forget_cancelled() noexcept {
+  constexpr std::size_t kFew = 64;
+  if (waiting_ == 0) again_.clear();
+  if (waiting_ != 0 && backlog_.size() <= 2 * groups_.size() + kFew) return;
+  std::erase_if(backlog_, [&](const auto& group) {
+    group->in_backlog_ = waiting_ != 0 && group->unfinished_ != 0;
+    return !group->in_backlog_;
+  });
+}
+
 // The next task that waits still; it stays where it is.
 bool PoolCore::next_task(InHand& found) {
   for (; !again_.empty(); again_.pop_front()) {
-    found = again_.front();
-    if (found.group->task(found.task).state == TaskGroup::State::waiting) return true;
+    found = {0, again_.front().group.get(), again_.front().task};
+    if (found.group->state(found.task) == TaskGroup::State::waiting) return true;
   }
   for (; !backlog_.empty(); backlog_.pop_front()) {
     TaskGroup& group = *backlog_.front();
     for (; group.next_ < group.end(); ++group.next_) {
       found = {0, &group, group.next_};
-      if (group.next_ >= group.first_ && group.task(group.next_).state == TaskGroup::State::waiting)
-        return true;
+      if (group.state(group.next_) == TaskGroup::State::waiting) return true;
     }
     group.in_backlog_ = false;
   }
   return false;
+}
+
+// It was found, and is given to a worker, or ends.
+void PoolCore::remove_next(const InHand& next) {
+  --waiting_;
+  if (!again_.empty()) return again_.pop_front();
+  TaskGroup& group = *next.group;
+  if (++group.next_ != group.end()) return;
+  group.in_backlog_ = false;
+  backlog_.pop_front();
 }
 
 PoolCore::PoolWorker* PoolCore::least_loaded() {
@@ -131,12 +153,8 @@ bool PoolCore::put_task(PoolWorker& worker, const InHand& next, std::size_t& fra
   const bool alone = task.skipped != 0 || task.references;
   if (alone && !put_frames(worker, framed)) return false;
   const TaskHeader header{++last_task_, next.group->function_.size()};
-  if (!again_.empty())
-    again_.pop_front();
-  else
-    ++next.group->next_;
+  remove_next(next);
   task.state = TaskGroup::State::in_hand;
-  --waiting_;
   ++worker.given;
   worker.in_hand.push_back({header.task, next.group, next.task});
   if (task.skipped != 0) {
@@ -216,7 +234,7 @@ void PoolCore::could_not_put(PoolWorker& worker, std::size_t unsent, const std::
     return;
   }
   first.group->task(first.task).state = TaskGroup::State::waiting;
-  put_off_.push_back(first);
+  put_off_.push_back({first.group->shared_from_this(), first.task});
   put_off_at_ = Clock::now();
   ++waiting_;
 }
@@ -240,7 +258,7 @@ void PoolCore::try_put_off(Clock::time_point now) {
 
 void PoolCore::run_again(const InHand& task) {
   task.group->task(task.task).state = TaskGroup::State::waiting;
-  again_.push_front(task);
+  again_.push_front({task.group->shared_from_this(), task.task});
   ++waiting_;
 }
 
@@ -316,29 +334,31 @@ bool PoolCore::take_back_for_idle() {
   }
 }
 
-bool PoolCore::cancel(TaskGroup& group, std::size_t index) {
+std::size_t PoolCore::cancel(TaskGroup& group) {
   drain();
-  if (group.has_ended(index)) return false;
-  if (group.task(index).state == TaskGroup::State::in_hand) {
-    const auto has_it = [&](const auto& worker) {
-      return std::any_of(worker->in_hand.begin(), worker->in_hand.end(),
-                         [&](const InHand& each) { return each.group == &group && each.task == index; });
-    };
-    const auto worker = std::find_if(workers_.begin(), workers_.end(), has_it);
-    if (worker == workers_.end()) return false;
-    (void)take_back(**worker, (*worker)->in_hand.size());
-  }
-  const bool waits = group.task(index).state == TaskGroup::State::waiting;
-  if (waits) {
-    --waiting_;
-    for (auto* waiting : {&again_, &put_off_})
-      std::erase_if(*waiting, [&](const InHand& each) { return each.group == &group && each.task == index; });
+  bool any_in_hand = false;
+  group.for_each_in(TaskGroup::State::in_hand, [&](std::size_t) { any_in_hand = true; });
+  if (any_in_hand) take_back(group);
+  std::size_t cancelled = 0;
+  group.for_each_in(TaskGroup::State::waiting, [&](std::size_t index) {
     finish(group, index, {.end = TaskEnd::cancelled, .text = "running a task in a pool: it was cancelled"});
-  }
+    ++cancelled;
+  });
+  std::erase_if(put_off_, [&](const Waiting& each) { return each.group.get() == &group; });
+  waiting_ -= cancelled;
   feed();
   tell_touched();
   end_workers_when_done();
-  return waits;
+  return cancelled;
+}
+
+// From workers that have some of its tasks, what they have not begun. They get little of it again: more may be cancelled.
+void PoolCore::take_back(const TaskGroup& group) {
+  for (const auto& worker : workers_) {
+    const bool has_some = std::any_of(worker->in_hand.begin(), worker->in_hand.end(),
+                                      [&](const InHand& each) { return each.group == &group; });
+    if (has_some && take_back(*worker, worker->in_hand.size()) > 0) worker->window = kLeastWindow;
+  }
 }
 
 std::size_t PoolCore::appetite() const noexcept {

@@ -70,13 +70,7 @@ void detail::Exceptions::add(std::uint64_t index) {
 void detail::Exceptions::write(Encoder& out, std::size_t begin, std::size_t raw) const {
   constexpr std::size_t kNumbers = 2 * sizeof(std::uint64_t);
   const auto all = out.bytes().subspan(begin + kNumbers);
-  std::vector<std::byte> results(all.begin(), all.end());
-  if (raw != 0) {
-    for (auto index = indices.rbegin(); index != indices.rend(); ++index) {
-      const auto place = results.begin() + static_cast<std::ptrdiff_t>(*index * raw);
-      results.erase(place, place + static_cast<std::ptrdiff_t>(raw));
-    }
-  }
+  const std::vector<std::byte> results(all.begin(), all.end());
   out.truncate(begin + sizeof(std::uint64_t));
   out.write_count(indices.size());
   std::size_t text = 0;
@@ -85,7 +79,15 @@ void detail::Exceptions::write(Encoder& out, std::size_t begin, std::size_t raw)
     out.write(texts.bytes().subspan(text, ends[i] - text));
     text = ends[i];
   }
-  out.write(results);
+  std::span<const std::byte> rest = results;
+  std::uint64_t next = 0;  // the element that is first in the rest
+  for (std::size_t i = 0; raw != 0 && i < indices.size(); ++i) {
+    const std::size_t good = (indices[i] - next) * raw;
+    out.write(rest.first(good));
+    rest = rest.subspan(good + raw);
+    next = indices[i] + 1;
+  }
+  out.write(rest);
 }
 
 void TaskOutcome::require_result() const {

@@ -136,8 +136,8 @@ void PoolCore::fail_all(TaskEnd end, const std::string& why) {
   const auto groups = std::move(groups_);
   groups_.clear();
   for (const auto& [group, held] : groups) {
-    for (std::size_t i = group->first_; i < group->end(); ++i) {
-      if (!group->has_ended(i)) finish(*group, i, {.end = end, .text = why});
+    for (const auto state : {TaskGroup::State::waiting, TaskGroup::State::in_hand}) {
+      group->for_each_in(state, [&](std::size_t i) { finish(*group, i, {.end = end, .text = why}); });
     }
     touch(*group);
   }

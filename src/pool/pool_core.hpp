@@ -68,7 +68,8 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   [[nodiscard]] Lock lock(const char* act) const;
   void submit(TaskGroup& group);
   void finish(TaskGroup& group, std::size_t task, TaskOutcome outcome);
-  [[nodiscard]] bool cancel(TaskGroup& group, std::size_t task);
+  // All of its tasks that no worker has begun. How many.
+  std::size_t cancel(TaskGroup& group);
   // Takes all reports that are there, and gives out tasks; true when there were any.
   bool drain();
   // Tells those who wait for groups that have changed.
@@ -89,6 +90,10 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   struct InHand {
     std::uint64_t id;
     TaskGroup* group;
+    std::size_t task;
+  };
+  struct Waiting {
+    std::shared_ptr<TaskGroup> group;
     std::size_t task;
   };
   struct PoolWorker {
@@ -132,6 +137,8 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   void mark_slow(Clock::time_point now) noexcept;
   void take_back_from_slow();
   [[nodiscard]] bool next_task(InHand& found);
+  void remove_next(const InHand& next);
+  void forget_cancelled() noexcept;
   [[nodiscard]] PoolWorker* least_loaded();
   void fill(PoolWorker& worker, std::size_t share);
   bool put_task(PoolWorker& worker, const InHand& next, std::size_t& framed);
@@ -144,6 +151,7 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   void try_put_off(Clock::time_point now);
   void measure(PoolWorker& worker, Clock::time_point now) noexcept;
   std::size_t take_back(PoolWorker& worker, std::size_t most);
+  void take_back(const TaskGroup& group);
   void share_out();
   [[nodiscard]] bool take_back_for_idle();
   void run_again(const InHand& task);
@@ -205,10 +213,11 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   std::uint32_t last_number_ = 0;
   std::uint64_t last_task_ = 0;
   std::unordered_map<TaskGroup*, std::shared_ptr<TaskGroup>> groups_;  // with unfinished tasks
-  std::deque<InHand> again_;                                           // go first
-  std::deque<TaskGroup*> backlog_;  // have tasks that no worker was given yet
-  std::size_t waiting_ = 0;         // tasks in the two, and in the next
-  std::deque<InHand> put_off_;      // that could not be put, so that others went past them
+  // Tasks that wait for a worker, `waiting_` of them, and some that did until they were cancelled.
+  std::deque<Waiting> again_;                       // were given to one before, and go first
+  std::deque<std::shared_ptr<TaskGroup>> backlog_;  // have some that were given to none
+  std::deque<Waiting> put_off_;                     // could not be put, so that others went past them
+  std::size_t waiting_ = 0;
   Clock::time_point put_off_at_{};  // the last one
   std::deque<TaskGroup*> touched_;
   std::vector<std::byte> buffer_;   // of reports
@@ -245,6 +254,16 @@ void PoolCore::or_break(const char* doing, Act act) {
     break_pool(fmt::format("{}: {}", doing, error.what()));
     if (stage_ == Stage::broken) throw BrokenPool(why_ended_);
     throw;
+  }
+}
+
+template <class Act>
+void TaskGroup::for_each_in(State state, Act act) {
+  for (auto& [index, task] : passed_) {
+    if (task.state == state) act(index);
+  }
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    if (tasks_[i].state == state) act(first_ + i);
   }
 }
 

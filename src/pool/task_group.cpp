@@ -37,8 +37,10 @@ void TaskGroup::add_task(std::vector<std::byte> bytes) {
 
 void TaskGroup::submit() { pool_->submit(*this); }
 
-bool TaskGroup::has_ended(std::size_t index) const {
-  return index < first_ || (index < end() && tasks_[index - first_].state >= State::ended);
+TaskGroup::State TaskGroup::state(std::size_t index) const {
+  if (index >= first_) return tasks_[index - first_].state;
+  const auto found = passed_.find(index);
+  return found == passed_.end() ? State::taken : found->second.state;
 }
 
 // `early`: `done` may come true before all have ended.
@@ -49,6 +51,8 @@ bool TaskGroup::wait_until(Done done, bool early, Deadline deadline) {
   for (;;) {
     (void)pool_->drain();
     if (done()) return true;
+    if (unfinished_ == 0)
+      throw UsageError("waiting for a task of a pool: all that were given to it have ended; submit it first");
     if (deadline.passed()) return false;
     if (pool_->look_for_user(lock, deadline)) {
       pool_->learn(PoolCore::Clock::duration::zero());
@@ -96,7 +100,13 @@ bool TaskGroup::all_well() const {
 }
 
 bool TaskGroup::wait(std::size_t task, Deadline deadline) {
-  return wait_until([&] { return has_ended(task); }, true, deadline);
+  const auto ended = [&] {
+    if (task >= end())
+      throw UsageError(
+          fmt::format("waiting for task {} of a pool, which has {}; submit it first", task, end()));
+    return state(task) >= State::ended;
+  };
+  return wait_until(ended, true, deadline);
 }
 bool TaskGroup::wait_all(Deadline deadline) {
   return wait_until([&] { return unfinished_ == 0; }, false, deadline);
@@ -120,7 +130,7 @@ std::optional<std::size_t> TaskGroup::wait_next(Deadline deadline) {
 
 TaskOutcome TaskGroup::take(std::size_t index) {
   const auto guard = pool_->lock("taking the result of a task");
-  if (index < first_ || index >= end() || task(index).state != State::ended)
+  if (index >= end() || state(index) != State::ended)
     throw UsageError(
         fmt::format("taking the result of task {}: it has not ended, or was taken already", index));
   Task& its = task(index);
@@ -131,14 +141,34 @@ TaskOutcome TaskGroup::take(std::size_t index) {
   outcome.skipped = its.skipped;
   its.rest.reset();
   its.state = State::taken;
-  for (; !tasks_.empty() && tasks_.front().state == State::taken; ++first_) tasks_.pop_front();
+  if (index >= first_)
+    ++taken_;
+  else
+    passed_.erase(index);
+  drop_taken();
   return outcome;
 }
 
-bool TaskGroup::cancel(std::size_t index) {
+// From the front on. One that has not been taken while many behind it were is put aside, so that it does not keep them.
+void TaskGroup::drop_taken() {
+  constexpr std::size_t kFew = 64;
+  while (!tasks_.empty()) {
+    Task& front = tasks_.front();
+    if (front.state == State::taken)
+      --taken_;
+    else if (taken_ > kFew + tasks_.size() / 2)
+      passed_.emplace(first_, std::move(front));
+    else
+      return;
+    tasks_.pop_front();
+    ++first_;
+  }
+}
+
+bool TaskGroup::cancel() {
   const auto guard = pool_->lock("cancelling a task of a pool");
   const auto held = shared_from_this();
-  return pool_->cancel(*this, index);
+  return pool_->cancel(*this) == end();
 }
 
 void TaskGroup::abandon() noexcept {
@@ -148,10 +178,7 @@ void TaskGroup::abandon() noexcept {
     const auto held = shared_from_this();
     abandoned_ = true;
     ended_order_.clear();
-    // From the last one on, so that the workers are not given those that are to be cancelled.
-    for (std::size_t i = end(); i > first_; --i) {
-      if (task(i - 1).state == State::waiting) (void)pool_->cancel(*this, i - 1);
-    }
+    (void)pool_->cancel(*this);
   } catch (const std::exception&) {
     // The tasks run, and nobody asks for their results.
   }

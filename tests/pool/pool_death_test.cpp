@@ -92,12 +92,27 @@ TEST_P(PoolDeaths, RunTheTaskAgainWhenItMay) {
 
 // Others have done what the dead worker was given, and had not begun.
 TEST_P(PoolDeaths, LeaveTheTasksThatWereNotBegunToOthers) {
+  constexpr std::size_t kLength = 1 << 20;
   Pool pool(pool_of(1));
-  const auto dies = pool.submit([] {
-    std::this_thread::sleep_for(20ms);  // so that more tasks are given to it meanwhile
-    ::raise(SIGKILL);
-  });
-  EXPECT_EQ(run_all(pool, 30).values, 30);
+  const Event begun;
+  const Event go;
+  const auto dies = pool.submit(
+      [](Event says, const Event& waits) {
+        says.set();
+        waits.wait();
+        ::raise(SIGKILL);
+      },
+      begun, go);
+  ASSERT_TRUE(begun.wait_for(kLong));
+  const std::uint64_t used = Arena::family().stats().used;
+  const auto given =
+      pool.submit([](const std::string& text) { return text.size(); }, std::string(kLength, 'x'));
+  EXPECT_GE(Arena::family().stats().used, used + kLength);  // it is in the worker's queue
+  std::vector<Future<int>> waiting;
+  for (int i = 0; i < 30; ++i) waiting.push_back(pool.submit(next_number, i));
+  Event(go).set();
+  EXPECT_EQ(given.get(), kLength);
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(waiting[static_cast<std::size_t>(i)].get(), i + 1);
   EXPECT_THROW(dies.get(), WorkerLost);
 }
 

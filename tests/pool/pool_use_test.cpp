@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
 #include <ranges>
 #include <thread>
 #include <vector>
@@ -73,48 +72,6 @@ TEST_F(PoolUse, TakesNoMoreFromARangeThanItMay) {
     ASSERT_LE(taken, i + 1 + 12);
   }
   EXPECT_EQ(results.next(), std::nullopt);
-}
-
-std::size_t resident_kib() {
-  std::ifstream file("/proc/self/status");
-  for (std::string word; file >> word;) {
-    std::size_t kib = 0;
-    if (word == "VmRSS:" && file >> kib) return kib;
-  }
-  return 0;
-}
-
-// In release, where freed memory is not kept for checks.
-TEST(LargePool, TenMillionTasksRunInConstantMemory) {
-  constexpr int kTasks = 10'000'000;
-  Pool pool(2);
-  std::size_t at_first = 0;
-  std::int64_t sum = 0;
-  int at = 0;
-  for (const int each : pool.imap([](int x) { return x & 1; }, std::views::iota(0, kTasks))) {
-    if (++at == kTasks / 10) at_first = resident_kib();
-    sum += each;
-  }
-  EXPECT_EQ(sum, kTasks / 2);
-  EXPECT_LT(resident_kib(), at_first + 16 * 1024);
-}
-
-TEST_F(PoolUse, AMillionTasksAreTakenAsTheyAreNeeded) {
-  constexpr int kTasks = 1'000'000;
-  int taken = 0;
-  auto counted = std::views::iota(0, kTasks) | std::views::transform([&](int i) {
-                   ++taken;
-                   return i;
-                 });
-  std::int64_t sum = 0;
-  int at = 0;
-  int most_ahead = 0;
-  for (const int each : pool_.imap([](int x) { return x & 1; }, counted, {.chunk_size = 20})) {
-    most_ahead = std::max(most_ahead, taken - ++at);
-    sum += each;
-  }
-  EXPECT_EQ(sum, kTasks / 2);
-  EXPECT_LT(most_ahead, kTasks / 2);
 }
 
 TEST_F(PoolUse, IsForItsOwnProcessAlone) {

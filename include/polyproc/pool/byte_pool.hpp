@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -121,7 +122,7 @@ class POLYPROC_API TaskGroup : public std::enable_shared_from_this<TaskGroup> {
   [[nodiscard]] bool all_ended() const;
   // All of them have a result without exceptions; false while one runs.
   [[nodiscard]] bool all_well() const;
-  // False at the deadline.
+  // False at the deadline. They throw UsageError when nothing can come of it: for tasks that were not submitted.
   [[nodiscard]] bool wait(std::size_t task, Deadline deadline);
   [[nodiscard]] bool wait_all(Deadline deadline);
   // Until more than `seen` have ended.
@@ -130,8 +131,8 @@ class POLYPROC_API TaskGroup : public std::enable_shared_from_this<TaskGroup> {
   [[nodiscard]] std::optional<std::size_t> wait_next(Deadline deadline);
   // Of a task that has ended; once.
   [[nodiscard]] TaskOutcome take(std::size_t task);
-  // False when it has begun, or ended.
-  [[nodiscard]] bool cancel(std::size_t task);
+  // Of those that have not begun; true when these were all.
+  bool cancel();
   // Those that have not begun are cancelled; nobody will ask for the others.
   void abandon() noexcept;
 
@@ -162,9 +163,16 @@ class POLYPROC_API TaskGroup : public std::enable_shared_from_this<TaskGroup> {
   void begin_task(Encoder& out) const;
   void add_task(std::vector<std::byte> arguments);
   // The rest with the pool's lock.
-  [[nodiscard]] Task& task(std::size_t index) { return tasks_[index - first_]; }
-  [[nodiscard]] bool has_ended(std::size_t index) const;
+  [[nodiscard]] Task& task(std::size_t index) {
+    return index >= first_ ? tasks_[index - first_] : passed_.find(index)->second;
+  }
+  // Taken: when it is not there any more.
+  [[nodiscard]] State state(std::size_t index) const;
   [[nodiscard]] std::size_t end() const noexcept { return first_ + tasks_.size(); }
+  // Calls `act(index)` for those in this state.
+  template <class Act>
+  void for_each_in(State state, Act act);
+  void drop_taken();
   template <class Done>
   bool wait_until(Done done, bool early, Deadline deadline);
 
@@ -177,8 +185,10 @@ class POLYPROC_API TaskGroup : public std::enable_shared_from_this<TaskGroup> {
 
   // Guarded by the pool's lock.
   std::deque<Task> tasks_;
-  std::size_t first_ = 0;  // the index of tasks_.front(): those before it were taken
-  std::size_t next_ = 0;   // those before it were given to a worker at least once
+  std::size_t first_ = 0;               // the index of tasks_.front(): those before it were taken,
+  std::map<std::size_t, Task> passed_;  // but for these
+  std::size_t taken_ = 0;               // of tasks_
+  std::size_t next_ = 0;                // those before it were given to a worker at least once
   std::size_t unfinished_ = 0;
   std::size_t ended_ = 0;
   std::size_t failed_ = 0;

@@ -103,12 +103,7 @@ class Future {
   }
   // It never runs; get throws Cancelled. False when it has begun, or ended: nothing happens to it. Of several tasks (map_async)
   // those that have not begun are cancelled, and it is true when these were all.
-  bool cancel() const {
-    TaskGroup& group = *state().group;
-    bool all = true;
-    for (std::size_t i = group.count(); i > 0; --i) all = group.cancel(i - 1) && all;
-    return all;
-  }
+  bool cancel() const { return state().group->cancel(); }
   // Calls `callback(future)` when it has ended, at once if it has, in a thread of the pool: one at a time, in the order in
   // which they ended. What it throws is reported, no more. It may destroy the pool, and must not join it. After the pool's end: in
   // this thread. Throws OsError when the system has no thread for it.

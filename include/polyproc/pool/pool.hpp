@@ -21,6 +21,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -191,9 +192,11 @@ class Pool {
     using All = std::conditional_t<std::is_void_v<Result>, void, std::vector<detail::Stored<Result>>>;
     const std::size_t chunk_size = chunk_size_for(count, options);
     auto group = pool_.group(detail::encode_function<Function>(fn), {options.timeout, options.retries});
-    detail::ChunkSourceOf<T, std::views::all_t<R&>> source(std::views::all(range), chunk_size);
+    using View = std::ranges::ref_view<R>;
+    detail::ChunkSourceOf<T, View> source(View(range), chunk_size);
     while (source.add_chunk(*group)) {
     }
+    if (source.error()) std::rethrow_exception(source.error());
     if (count != 0) group->submit();
     auto state = std::make_shared<detail::FutureState<All>>(group, [count](TaskGroup& from) {
       return read_chunks<detail::Stored<Result>, detail::Stored<All>>(from, count);

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -30,27 +31,48 @@ class ChunkSource {
   ChunkSource(const ChunkSource&) = delete;
   ChunkSource& operator=(const ChunkSource&) = delete;
   virtual ~ChunkSource() = default;
-  // False when there are no more.
-  virtual bool add_chunk(TaskGroup& group) = 0;
+  // False when there are no more: at the end of the range, or of what could be had of it.
+  bool add_chunk(TaskGroup& group) {
+    try {
+      return !error_ && add_next(group);
+    } catch (...) {
+      error_ = std::current_exception();
+      return false;
+    }
+  }
+  // What the range threw, or who was to write down an element.
+  [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
+
+ protected:
+  virtual bool add_next(TaskGroup& group) = 0;
+  std::exception_ptr error_;
 };
 
 template <class T, std::ranges::input_range View>
 class ChunkSourceOf final : public ChunkSource {
  public:
   ChunkSourceOf(View view, std::size_t chunk_size) : view_(std::move(view)), chunk_size_(chunk_size) {}
-  bool add_chunk(TaskGroup& group) override {
-    if (!at_) at_.emplace(std::ranges::begin(view_));
+
+ private:
+  bool add_next(TaskGroup& group) override {
     chunk_.clear();
-    while (chunk_.size() < chunk_size_ && *at_ != std::ranges::end(view_)) {
-      chunk_.emplace_back(**at_);
-      ++*at_;
+    try {
+      fill_chunk();
+    } catch (...) {  // those that came before it go
+      error_ = std::current_exception();
     }
     if (chunk_.empty()) return false;
     group.add([&](Encoder& out) { Transfer<std::vector<T>>::encode(out, chunk_); });
     return true;
   }
+  void fill_chunk() {
+    if (!at_) at_.emplace(std::ranges::begin(view_));
+    while (chunk_.size() < chunk_size_ && *at_ != std::ranges::end(view_)) {
+      chunk_.emplace_back(**at_);
+      ++*at_;
+    }
+  }
 
- private:
   View view_;
   std::optional<std::ranges::iterator_t<View>> at_;
   std::size_t chunk_size_;
@@ -60,7 +82,8 @@ class ChunkSourceOf final : public ChunkSource {
 }  // namespace detail
 
 // Moved, not copied; one thread at a time. Takes elements from the range in the thread that asks for results, as far ahead as
-// ImapOptions::look_ahead says. When it is destroyed, tasks that have not begun are cancelled.
+// ImapOptions::look_ahead says. What the range throws comes behind the results of what it gave before. When it is destroyed, tasks that
+// have not begun are cancelled.
 template <class R>
 class Results {
  public:
@@ -82,6 +105,7 @@ class Results {
       group_ = std::move(other.group_);
       source_ = std::move(other.source_);
       chunk_ = std::move(other.chunk_);
+      error_ = std::move(other.error_);
       in_order_ = other.in_order_, at_end_ = other.at_end_;
       look_ahead_ = other.look_ahead_, chunk_size_ = other.chunk_size_;
       added_ = other.added_, taken_ = other.taken_;
@@ -130,7 +154,10 @@ class Results {
  private:
   bool take_chunk(Deadline deadline) {
     look_ahead_further();
-    if (taken_ == added_) return false;
+    if (taken_ == added_) {
+      if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+      return false;
+    }
     std::size_t task = taken_;
     if (in_order_) {
       if (!group_->wait(task, deadline)) throw_late();
@@ -160,14 +187,21 @@ class Results {
       at_end_ = !source_->add_chunk(*group_);
       if (!at_end_) ++added_;
     }
-    if (at_end_) source_.reset();
-    if (added_ == before) return;
+    if (added_ != before) submit(before);
+    if (!at_end_) return;
+    if (!error_) error_ = source_->error();
+    source_.reset();
+  }
+
+  // Where the pool takes no more, that is heard behind the results of those that it took.
+  void submit(std::size_t before) {
     try {
       group_->submit();
     } catch (...) {
+      if (before == 0) throw;
       added_ = before;
       at_end_ = true;
-      throw;
+      error_ = std::current_exception();
     }
   }
 
@@ -178,6 +212,7 @@ class Results {
   std::shared_ptr<TaskGroup> group_;
   std::unique_ptr<detail::ChunkSource> source_;
   std::unique_ptr<detail::ChunkResults<R>> chunk_;
+  std::exception_ptr error_;  // to be thrown at the end
   bool in_order_;
   bool at_end_ = false;
   std::size_t look_ahead_;

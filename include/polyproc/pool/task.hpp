@@ -103,7 +103,10 @@ struct ElementCall<F, T, true> {
 // Results whose bytes are themselves are sent together.
 template <class R>
 inline constexpr bool kRawResult =
-    RawTransferable<R> && !std::is_same_v<R, bool> && !std::is_same_v<R, std::monostate>;
+    SentRaw<R> && !std::is_same_v<R, bool> && !std::is_same_v<R, std::monostate>;
+// Others behind their length, so that one that cannot be read costs no other; those of one length do without.
+template <class R>
+inline constexpr bool kHasLength = !SentRaw<R> && !std::is_same_v<R, std::monostate>;
 
 // The exceptions among the results of a chunk.
 struct POLYPROC_API Exceptions {
@@ -118,7 +121,7 @@ struct POLYPROC_API Exceptions {
 };
 
 // A call for each element; an exception costs its own element alone. Results: their number, that of the exceptions, and these, each
-// behind the number of its element; then the results of all other elements.
+// behind the number of its element; then the results of all other elements, each behind its length if that may differ.
 template <class F, class T, bool kSpread>
 class ChunkFunction final : public TaskFunction {
  public:
@@ -126,7 +129,7 @@ class ChunkFunction final : public TaskFunction {
   bool run(Decoder& in, Encoder& out) override {
     const std::size_t begin = out.bytes().size();
     Exceptions exceptions;
-    if constexpr (RawTransferable<T>) {
+    if constexpr (SentRaw<T>) {
       const std::uint64_t count = in.read_length(sizeof(T));
       const std::byte* at = in.read(count * sizeof(T)).data();
       call_each(count, out, exceptions, [&](std::uint64_t i) {
@@ -165,13 +168,20 @@ class ChunkFunction final : public TaskFunction {
         } else if constexpr (std::is_same_v<R, std::monostate>) {
           call_one(element(i));
         } else {
-          Transfer<R>::encode(out, call_one(element(i)));
+          encode_result(out, call_one(element(i)));
         }
       } catch (...) {
         out.truncate(end);
         exceptions.add(i);
       }
     }
+  }
+
+  static void encode_result(Encoder& out, const R& result) {
+    if constexpr (kHasLength<R>) out.write_count(0);
+    const std::size_t begin = out.bytes().size();
+    Transfer<R>::encode(out, result);
+    if constexpr (kHasLength<R>) out.write_count_at(begin - sizeof begin, out.bytes().size() - begin);
   }
 
   template <class E>
@@ -236,6 +246,8 @@ class ChunkResults {
     if (failed_ > 0 && at_++ == next_failed_) throw_next();
     if constexpr (std::is_same_v<R, std::monostate>)
       return {};
+    else if constexpr (kHasLength<R>)
+      return decode_next();
     else
       return Transfer<R>::decode(in_);
   }
@@ -255,6 +267,10 @@ class ChunkResults {
   }
 
  private:
+  R decode_next() {
+    Decoder in(in_.read(in_.read_count()), &named_);
+    return Transfer<R>::decode(in);
+  }
   [[noreturn]] void throw_next() {
     Decoder all(exceptions_);
     (void)all.read_count();

@@ -66,6 +66,10 @@ class POLYPROC_API Encoder {
     bytes_.resize(bytes_.size() + count);
     return bytes_.data() + bytes_.size() - count;
   }
+  // Over a count that was written with `at` bytes before it.
+  void write_count_at(std::size_t at, std::uint64_t count) {
+    std::memcpy(bytes_.data() + at, &count, sizeof count);
+  }
   // Takes back what was written last, down to `size` bytes.
   void truncate(std::size_t size) { bytes_.resize(size); }
   // Objects in the family's arena, each once; and those in named arenas.
@@ -139,6 +143,7 @@ concept Transferable = requires(Encoder& out, Decoder& in, const T& value) {
 template <class T>
 requires detail::RawTransferable<T>
 struct Transfer<T> {
+  using Raw = T;
   static void encode(Encoder& out, const T& value) { out.write(std::as_bytes(std::span(&value, 1))); }
   static T decode(Decoder& in) {
     std::array<std::byte, sizeof(T)> bytes;
@@ -146,6 +151,16 @@ struct Transfer<T> {
     return std::bit_cast<T>(bytes);
   }
 };
+
+namespace detail {
+
+// Many of them can go together, as their bytes: not those of a type that has a Transfer of its own.
+template <class T>
+concept SentRaw = RawTransferable<T> && requires {
+  typename Transfer<T>::Raw;
+};
+
+}  // namespace detail
 
 template <SharedHandle H>
 struct Transfer<H> {
@@ -200,14 +215,14 @@ template <Transferable T>
 struct Transfer<std::vector<T>> {
   static void encode(Encoder& out, const std::vector<T>& all) {
     out.write_count(all.size());
-    if constexpr (detail::RawTransferable<T> && !std::is_same_v<T, bool>)
+    if constexpr (detail::SentRaw<T> && !std::is_same_v<T, bool>)
       out.write(std::as_bytes(std::span(all)));
     else
       for (const T& one : all) Transfer<T>::encode(out, one);
   }
   static std::vector<T> decode(Decoder& in) {
     std::vector<T> all;
-    const std::uint64_t count = in.read_length(detail::RawTransferable<T> ? sizeof(T) : 1);
+    const std::uint64_t count = in.read_length(detail::SentRaw<T> ? sizeof(T) : 1);
     all.reserve(count);
     for (std::uint64_t i = 0; i < count; ++i) all.push_back(Transfer<T>::decode(in));
     return all;
