@@ -6,13 +6,16 @@
 #include <polyproc/os/fail_point.hpp>
 #include <polyproc/sync/condition.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "support/forked_child.hpp"
+#include "support/kill.hpp"
 #include "sync/sync_states.hpp"
 
 namespace polyproc {
@@ -173,6 +176,113 @@ TEST(ConditionDeath, OfAWaiterSwallowsNoNotification) {
   victim.kill(SIGKILL);
   EXPECT_EQ(victim.join(), -SIGKILL);
   EXPECT_EQ(next.join(), 0);
+}
+
+// Its wait has heard the notification, and has not returned: it waits for the lock.
+TEST(ConditionDeath, OfANotifiedWaiterWithoutItsLockSwallowsNothing) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  for (const bool foreign : {false, true}) {
+    Condition condition;
+    Lock other;
+    const auto wait = [&] {
+      if (foreign) {
+        std::unique_lock guard(other);
+        return condition.wait_for(guard, 20s);
+      }
+      const std::scoped_lock guard(condition);
+      return condition.wait_for(20s);
+    };
+    ForkedChild victim([&] {
+      os::arm_fail_point("condition.told_and_free");
+      (void)wait();
+    });
+    ASSERT_TRUE(wait_until_waiting(condition, 1));
+    ForkedChild next([&] { return wait() ? 0 : 1; });
+    ASSERT_TRUE(wait_until_waiting(condition, 2));
+    condition.notify_one();
+    EXPECT_EQ(victim.join(), -SIGKILL) << foreign;
+    EXPECT_EQ(next.join(), 0) << foreign;
+  }
+}
+
+TEST(ConditionDeath, LeavesItsNotificationToThoseAloneWhoWaitedThen) {
+  Condition condition;
+  ForkedChild victim([&] {
+    const std::scoped_lock guard(condition);
+    condition.wait();
+  });
+  ASSERT_TRUE(wait_until_waiting(condition, 1));
+  victim.kill(SIGSTOP);
+  condition.notify_one();
+  victim.kill(SIGKILL);
+  EXPECT_EQ(victim.join(), -SIGKILL);
+  const std::scoped_lock guard(condition);
+  EXPECT_FALSE(condition.wait_for(120ms));
+}
+
+// The best of several tries: the machine may be busy.
+TEST(ConditionDeath, PassesANotificationOnWithinASlice) {
+  double best = 1;
+  for (int i = 0; i < 6 && best >= 0.06; ++i) {
+    Condition condition;
+    SharedPage<std::atomic<std::int64_t>> heard;
+    const auto now = [] { return std::chrono::steady_clock::now().time_since_epoch().count(); };
+    ForkedChild victim([&] {
+      const std::scoped_lock guard(condition);
+      condition.wait();
+    });
+    ASSERT_TRUE(wait_until_waiting(condition, 1));
+    ForkedChild next([&] {
+      const std::scoped_lock guard(condition);
+      if (!condition.wait_for(20s)) return 1;
+      *heard = now();
+      return 0;
+    });
+    ASSERT_TRUE(wait_until_waiting(condition, 2));
+    victim.kill(SIGSTOP);
+    condition.notify_one();
+    const std::int64_t killed = now();
+    victim.kill(SIGKILL);
+    EXPECT_EQ(victim.join(), -SIGKILL);
+    EXPECT_EQ(next.join(), 0);
+    best = std::min(best, 1e-9 * static_cast<double>(*heard - killed));
+  }
+  EXPECT_LT(best, 0.06);  // 50 ms are documented
+}
+
+TEST(Condition, HearsWhatComesAfterItsDeadlineWhileItWaitsForItsLock) {
+  Condition condition;
+  ForkedChild child([&] {
+    const std::scoped_lock guard(condition);
+    return condition.wait_for(100ms) ? 0 : 1;
+  });
+  ASSERT_TRUE(wait_until_waiting(condition, 1));
+  {
+    const std::scoped_lock guard(condition);
+    const auto begin = std::chrono::steady_clock::now();
+    if (waiting_at(condition) == 0) GTEST_SKIP() << "this process was too slow";
+    while (testing::seconds_since(begin) < 0.12) std::this_thread::yield();  // its deadline passes
+    condition.notify_one();
+  }
+  EXPECT_EQ(child.join(), 0);
+}
+
+// A lock whose holder dies each time.
+TEST(ConditionDeath, OfOneHolderAfterTheOtherEndsWithTheLockHeld) {
+  struct Dying {
+    void lock() {
+      if (deaths-- > 0) throw OwnerDied("it died");
+      held = true;
+    }
+    void unlock() { held = false; }
+    int deaths = 3;
+    bool held = true;
+  };
+  Condition condition;
+  Dying lock;
+  EXPECT_THROW((void)condition.wait_for(lock, 1ms), OwnerDied);
+  EXPECT_TRUE(lock.held);
+  EXPECT_EQ(waiting_at(condition), 0);
 }
 
 TEST(ConditionDeath, OfTheLocksOwnerIsToldWithTheLockHeld) {
