@@ -80,10 +80,6 @@ bool sleep_as(const ArenaCore& core, WaiterList& list, std::uint64_t block, Dead
   return false;
 }
 
-void sleep_as(const ArenaCore& core, std::uint64_t block, Deadline deadline) {
-  os::futex_wait(waiter_at(core.region(), block).told, 0, deadline.remaining(kSleepSlice));
-}
-
 void wake_waiter(const ArenaCore& core, std::uint64_t block) noexcept {
   os::futex_wake(waiter_at(core.region(), block).told, std::numeric_limits<int>::max());
 }

@@ -40,8 +40,6 @@ void remove_waiter(Transaction& section, WaiterList& list, std::uint64_t block);
 void note_look(WaiterList& list) noexcept;
 // Until it may have been told something, or the deadline; true when its process is to look for the dead.
 [[nodiscard]] bool sleep_as(const ArenaCore& core, WaiterList& list, std::uint64_t block, Deadline deadline);
-// The same for a process that looks each time.
-void sleep_as(const ArenaCore& core, std::uint64_t block, Deadline deadline);
 // Until then nobody else looks, at most a slice.
 [[nodiscard]] std::chrono::nanoseconds until_look(const WaiterList& list) noexcept;
 [[nodiscard]] inline std::uint64_t first_waiter(const WaiterList& list) noexcept {
