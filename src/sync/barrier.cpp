@@ -2,7 +2,6 @@
 #include <polyproc/sync/barrier.hpp>
 
 #include <limits>
-#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -160,10 +159,11 @@ class Arrival {
   // While an action runs, those who come wait until its round is over.
   Step arrive(Transaction& section, bool has_looked) {
     if (state_.acting.load() != 0) {
-      if (!left_) left_ = deadline_.remaining(Deadline::Clock::duration::max());
+      if (!has_rested_) left_ = deadline_.remaining(Deadline::Clock::duration::max());
+      has_rested_ = true;
       return Step::waits;
     }
-    if (left_ && !deadline_.is_never()) deadline_ = Deadline::after(*left_);
+    if (has_rested_ && !deadline_.is_never()) deadline_ = Deadline::after(left_);
     place_ = count_waiting(section.region(), state_);
     round_ = state_.round.load();
     if (place_ + 1 == state_.parties) return complete(section, has_looked);
@@ -196,7 +196,8 @@ class Arrival {
   BarrierState& state_;
   Deadline deadline_;
   bool has_action_;
-  std::optional<Deadline::Clock::duration> left_;  // of its time, when it came during an action
+  Deadline::Clock::duration left_{};  // of its time, where it came during an action
+  bool has_rested_ = false;
   std::uint64_t record_ = 0, place_ = 0, round_ = 0;
   std::uint32_t seen_ = 0;
   bool is_to_look_ = false;

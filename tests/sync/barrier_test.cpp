@@ -40,6 +40,7 @@ int pass(Barrier& barrier) {
 TEST(Barrier, OfOnePartyIsPassedAtOnce) {
   Barrier barrier(1);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(barrier.wait_for(0ms), 0u);
+  EXPECT_EQ(barrier.wait_until(std::chrono::system_clock::now()), 0u);
   EXPECT_EQ(barrier.parties(), 1u);
   EXPECT_THROW(Barrier(0), InvalidArgument);
 }

@@ -123,6 +123,39 @@ TEST(Condition, WaitsWithOtherLocks) {
   EXPECT_TRUE(guard.owns_lock());
 }
 
+TEST(Condition, TakesPointsInTimeAndQuestionsWithEachLock) {
+  Condition condition;
+  Lock lock;
+  const auto soon = [] { return std::chrono::system_clock::now() + 5ms; };
+  EXPECT_TRUE(condition.try_lock_for(1s));
+  EXPECT_TRUE(condition.try_lock_until(std::chrono::steady_clock::now()));
+  condition.unlock();
+  EXPECT_FALSE(condition.wait_until(soon()));
+  EXPECT_FALSE(condition.wait_until(soon(), [] { return false; }));
+  EXPECT_TRUE(condition.wait_until(soon(), [] { return true; }));
+  condition.unlock();
+  {
+    const std::unique_lock timed(condition, 1s);
+    EXPECT_TRUE(timed.owns_lock());
+  }
+  std::unique_lock guard(lock);
+  int asked = 0;
+  const auto second = [&] { return ++asked == 2; };
+  EXPECT_FALSE(condition.wait_until(guard, soon()));
+  EXPECT_TRUE(condition.wait_for(guard, 5ms, second));
+  EXPECT_FALSE(condition.wait_until(guard, soon(), second));
+  EXPECT_FALSE(condition.wait_until(guard, Deadline::now(), second));
+  condition.wait(guard, [] { return true; });
+  EXPECT_TRUE(guard.owns_lock());
+  ForkedChild child([&] {
+    const std::scoped_lock other(lock);
+    condition.notify_all();
+  });
+  SharedPage<std::atomic<bool>> told;
+  condition.wait(guard, [&] { return told->exchange(true); });
+  EXPECT_EQ(child.join(), 0);
+}
+
 TEST(Condition, CarriesABoundedBufferAmongProcessesAndThreads) {
   struct Buffer {
     int items = 0, put = 0, got = 0;
@@ -313,8 +346,9 @@ TEST(ConditionDeath, AtEachStepHarmsNobody) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
 #endif
-  for (const char* point : {"condition.told", "condition.before_sleep", "condition.woken",
-                            "transaction.logged", "transaction.before_commit", "transaction.committed"}) {
+  for (const char* point :
+       {"condition.told", "condition.before_sleep", "condition.woken", "condition.told_and_free",
+        "transaction.logged", "transaction.before_commit", "transaction.committed"}) {
     for (std::uint32_t passage = 1; passage <= 5; ++passage) {
       Condition condition;
       ForkedChild survivor([&] {
@@ -335,8 +369,11 @@ TEST(ConditionDeath, AtEachStepHarmsNobody) {
           << point << passage;
       condition.notify_all();  // the dead one may not have
       EXPECT_EQ(survivor.join(), 0) << point << passage;
-      condition.notify();
-      EXPECT_EQ(waiting_at(condition), 0) << point << passage;
+      EXPECT_TRUE(testing::wait_until([&] {
+        condition.notify();
+        return waiting_at(condition) == 0;
+      })) << point
+          << passage;
     }
   }
 }

@@ -161,7 +161,7 @@ TYPED_TEST(LockOrder, SurvivesDeathsAtEachStep) {
     ASSERT_TRUE(testing::wait_until([&] { return count_in_order(this->lock_) >= 1 || other.ended(); }));
     this->lock_.unlock();
     EXPECT_EQ(other.join(), 0) << point;
-    (void)victim.join();
+    EXPECT_EQ(victim.join(), -SIGKILL) << point;
     if (this->lock_.acquire_checked() != Acquired::timed_out) this->lock_.unlock();
   }
 }

@@ -24,6 +24,7 @@
 #include "support/forked_child.hpp"
 #include "support/full_arena.hpp"
 #include "support/kill.hpp"
+#include "sync/sleepers.hpp"
 #include "sync/sync_states.hpp"
 
 namespace polyproc {
@@ -238,8 +239,10 @@ TEST(SemaphoreDeath, OfOneThatHadAPermitIsSeenByAllWhoWaitOrTry) {
     EXPECT_TRUE(watcher.ready().empty());
     die_with_permit(semaphore, in_turn);
     std::vector<pollfd> polled{{watcher.fileno(), POLLIN, 0}};
-    EXPECT_GT(os::poll_until(polled, Deadline::after(20s), "the test"), 0);
-    EXPECT_EQ(watcher.ready(), std::vector<std::size_t>{1});
+    EXPECT_TRUE(testing::wait_until([&] {  // it may have become readable for the permit before the death
+      EXPECT_GT(os::poll_until(polled, Deadline::after(20s), "the test"), 0);
+      return watcher.ready() == std::vector<std::size_t>{1};
+    }));
   }
 }
 
@@ -299,22 +302,19 @@ TEST(SemaphoreDeath, AtEachStepLeavesExactPermits) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
 #endif
-  for (const char* point :
-       {"semaphore.released", "semaphore.closed", "semaphore.served", "transaction.logged",
-        "transaction.before_commit", "transaction.committed", "sleepers.before_wake"}) {
+  for (const char* point : {"semaphore.closed", "semaphore.served", "semaphore.turn", "transaction.logged",
+                            "transaction.before_commit", "transaction.committed"}) {
     for (std::uint32_t passage = 1; passage <= 6; ++passage) {
       Semaphore semaphore(3);
-      ForkedChild child([&] {
-        os::arm_fail_point(point, passage);
-        for (int i = 0; i < 50; ++i) {
-          auto one = semaphore.hold();
-          const auto two = semaphore.hold();
-        }
-      });
-      EXPECT_EQ(child.join(), std::string_view(point) == "semaphore.released" ||
-                                      std::string_view(point) == "sleepers.before_wake"
-                                  ? 0
-                                  : -SIGKILL)
+      EXPECT_TRUE(testing::killed_at(
+          point,
+          [&] {
+            for (int i = 0; i < 50; ++i) {
+              auto one = semaphore.hold();
+              const auto two = semaphore.hold();
+            }
+          },
+          passage))
           << point << passage;
       // All three can be had.
       for (int i = 0; i < 3; ++i) EXPECT_TRUE(semaphore.try_lock_for(20s)) << point << passage;
@@ -322,6 +322,49 @@ TEST(SemaphoreDeath, AtEachStepLeavesExactPermits) {
       semaphore.release(3);
       EXPECT_EQ(semaphore.get_value(), 3u) << point << passage;
     }
+  }
+}
+
+// Who has given a permit the short way and dies before it wakes anybody: who sleeps finds it.
+TEST(SemaphoreDeath, BetweenTheReleaseAndTheWakeUpLosesNoPermit) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  for (const char* point : {"semaphore.released", "sleepers.before_wake"}) {
+    bool killed = false;
+    for (int i = 0; i < 50 && !killed; ++i) {  // until somebody is asleep the short way at that moment
+      Semaphore semaphore(0);
+      ForkedChild waiter([&] { return semaphore.try_lock_for(20s) ? 0 : 1; });
+      ASSERT_TRUE(testing::wait_until([&] {
+        return (state_of(semaphore).sleepers.load() & kSleepersAsleep) != 0 || is_closed(semaphore);
+      }));
+      killed = testing::killed_at(point, [&] { semaphore.release(); });
+      EXPECT_EQ(waiter.join(), 0) << point;
+      EXPECT_EQ(semaphore.get_value(), 0u) << point;
+    }
+    EXPECT_TRUE(killed) << point;
+  }
+}
+
+// Who is told that its turn has come, and dies before acquire has taken the permit.
+TEST(SemaphoreDeath, OfOneThatIsToldInTurnGivesThePermitBack) {
+  POLYPROC_NEEDS_FAIL_POINTS();
+  for (const char* point : {"semaphore.turn", "semaphore.closed"}) {
+    Semaphore semaphore(0);
+    SharedPage<std::atomic<bool>> is_armed;
+    ForkedChild victim([&] {
+      std::thread armer([&] {
+        while (state_of(semaphore).waiters.first == 0) std::this_thread::yield();
+        os::arm_fail_point(point);
+        *is_armed = true;
+      });
+      (void)semaphore.acquire();
+      armer.join();
+    });
+    ASSERT_TRUE(testing::wait_until([&] { return is_armed->load(); }));
+    ForkedChild next([&] { return semaphore.try_lock_for(20s) ? 0 : 1; });
+    semaphore.release();
+    EXPECT_EQ(victim.join(), -SIGKILL) << point;
+    EXPECT_EQ(next.join(), 0) << point;
+    EXPECT_EQ(semaphore.get_value(), 0u) << point;
   }
 }
 
