@@ -109,6 +109,26 @@ class Arrival {
 
   // Throws BrokenBarrier.
   [[nodiscard]] Step step() {
+    const Step step = step_inside();
+    if (is_to_announce_) announce_change(state_);  // outside: who is woken takes the arena's lock
+    return step;
+  }
+
+  // A killed process may have changed what the words say without announcing it.
+  void sleep() {
+    POLYPROC_FAIL_POINT("barrier.before_sleep");
+    while (state_.changes.load() == seen_ && !may_go_on() && !is_to_look_) {
+      is_to_look_ = claim_look(state_.waiters);
+      if (!is_to_look_)
+        os::futex_wait(state_.changes, seen_, deadline().remaining(until_look(state_.waiters)));
+    }
+  }
+
+  [[nodiscard]] std::uint64_t place() const noexcept { return place_; }
+  [[nodiscard]] std::uint64_t round() const noexcept { return round_; }
+
+ private:
+  [[nodiscard]] Step step_inside() {
     Transaction section(core_);
     const bool looks = std::exchange(is_to_look_, false) || claim_look(state_.waiters);
     if (looks) bury_dead(section, state_);
@@ -134,20 +154,6 @@ class Arrival {
     return record_ == 0 ? arrive(section, looks) : Step::waits;
   }
 
-  // A killed process may have changed what the words say without announcing it.
-  void sleep() {
-    POLYPROC_FAIL_POINT("barrier.before_sleep");
-    while (state_.changes.load() == seen_ && !may_go_on() && !is_to_look_) {
-      is_to_look_ = claim_look(state_.waiters);
-      if (!is_to_look_)
-        os::futex_wait(state_.changes, seen_, deadline().remaining(until_look(state_.waiters)));
-    }
-  }
-
-  [[nodiscard]] std::uint64_t place() const noexcept { return place_; }
-  [[nodiscard]] std::uint64_t round() const noexcept { return round_; }
-
- private:
   // There is none without a place, nor while an action runs.
   [[nodiscard]] Deadline deadline() const noexcept {
     return record_ == 0 || state_.acting.load() != 0 ? Deadline::never() : deadline_;
@@ -183,7 +189,7 @@ class Arrival {
     }
     section.set(state_.round, round_ + 1);
     section.commit();
-    announce_change(state_);
+    is_to_announce_ = true;
     return Step::passed;
   }
 
@@ -200,7 +206,7 @@ class Arrival {
   bool has_rested_ = false;
   std::uint64_t record_ = 0, place_ = 0, round_ = 0;
   std::uint32_t seen_ = 0;
-  bool is_to_look_ = false;
+  bool is_to_look_ = false, is_to_announce_ = false;
 };
 
 }  // namespace
