@@ -206,7 +206,7 @@ std::uint64_t SemaphoreHandle::take_in_turn(Deadline deadline) {
       }
       return false;
     });
-    POLYPROC_FAIL_POINT("semaphore.turn");
+    if (is_told) POLYPROC_FAIL_POINT("semaphore.told");
     if (is_told || is_last) return record;
     is_to_look = sleep_as(core, state.waiters, record, deadline);
   }

@@ -149,7 +149,7 @@ TYPED_TEST(LockOrder, SurvivesDeathsAtEachStep) {
       os::arm_fail_point(point, 1);
       this->lock_.lock();
       ForkedChild next([&] { this->lock_.lock(), this->lock_.unlock(); });
-      EXPECT_TRUE(wait_for_order(this->lock_, 1));
+      EXPECT_TRUE(testing::wait_until([&] { return count_in_order(this->lock_) >= 1; }));
       this->lock_.unlock();
       return next.join();
     });

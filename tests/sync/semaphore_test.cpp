@@ -302,7 +302,7 @@ TEST(SemaphoreDeath, AtEachStepLeavesExactPermits) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
 #endif
-  for (const char* point : {"semaphore.closed", "semaphore.served", "semaphore.turn", "transaction.logged",
+  for (const char* point : {"semaphore.closed", "semaphore.served", "semaphore.told", "transaction.logged",
                             "transaction.before_commit", "transaction.committed"}) {
     for (std::uint32_t passage = 1; passage <= 6; ++passage) {
       Semaphore semaphore(3);
@@ -347,25 +347,17 @@ TEST(SemaphoreDeath, BetweenTheReleaseAndTheWakeUpLosesNoPermit) {
 // Who is told that its turn has come, and dies before acquire has taken the permit.
 TEST(SemaphoreDeath, OfOneThatIsToldInTurnGivesThePermitBack) {
   POLYPROC_NEEDS_FAIL_POINTS();
-  for (const char* point : {"semaphore.turn", "semaphore.closed"}) {
-    Semaphore semaphore(0);
-    SharedPage<std::atomic<bool>> is_armed;
-    ForkedChild victim([&] {
-      std::thread armer([&] {
-        while (state_of(semaphore).waiters.first == 0) std::this_thread::yield();
-        os::arm_fail_point(point);
-        *is_armed = true;
-      });
-      (void)semaphore.acquire();
-      armer.join();
-    });
-    ASSERT_TRUE(testing::wait_until([&] { return is_armed->load(); }));
-    ForkedChild next([&] { return semaphore.try_lock_for(20s) ? 0 : 1; });
-    semaphore.release();
-    EXPECT_EQ(victim.join(), -SIGKILL) << point;
-    EXPECT_EQ(next.join(), 0) << point;
-    EXPECT_EQ(semaphore.get_value(), 0u) << point;
-  }
+  Semaphore semaphore(0);
+  ForkedChild victim([&] {
+    os::arm_fail_point("semaphore.told");
+    (void)semaphore.acquire();
+  });
+  ASSERT_TRUE(wait_until_in_turn(semaphore, 1));
+  ForkedChild next([&] { return semaphore.try_lock_for(20s) ? 0 : 1; });
+  semaphore.release();
+  EXPECT_EQ(victim.join(), -SIGKILL);
+  EXPECT_EQ(next.join(), 0);
+  EXPECT_EQ(semaphore.get_value(), 0u);
 }
 
 }  // namespace
