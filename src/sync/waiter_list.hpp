@@ -17,15 +17,13 @@ namespace polyproc::inline v0 {
 struct Waiter {
   std::uint64_t next;
   std::uint64_t process;  // identity
-  std::uint64_t
-      round;  // of a barrier; of a shared lock: thread << 1 | it writes; of a condition: see sync_states.hpp
+  std::uint64_t round;    // as each object says (sync_states.hpp); of a shared lock: thread << 1 | it writes
   std::atomic<std::uint32_t> told;  // 0: waits; a futex
   std::uint32_t unused;
 };
 struct WaiterList {
-  std::uint64_t first;  // the record's block, 0: none
-  std::uint64_t
-      looked;  // when somebody last looked for the dead in it, monotonic ns; outside of transactions
+  std::uint64_t first;   // the record's block, 0: none
+  std::uint64_t looked;  // when somebody last looked for the dead: monotonic ns, outside of transactions
 };
 
 [[nodiscard]] Waiter& waiter_at(const Region& region, std::uint64_t block);
