@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -330,13 +331,16 @@ TEST(SemaphoreDeath, BetweenTheReleaseAndTheWakeUpLosesNoPermit) {
   POLYPROC_NEEDS_FAIL_POINTS();
   for (const char* point : {"semaphore.released", "sleepers.before_wake"}) {
     bool killed = false;
-    for (int i = 0; i < 50 && !killed; ++i) {  // until somebody is asleep the short way at that moment
+    for (int i = 0; i < 50 && !killed;
+         ++i) {  // until it comes within the 10 ms for which one sleeps the short way
       Semaphore semaphore(0);
+      ForkedChild victim([&] {
+        while ((state_of(semaphore).sleepers.load() & kSleepersAsleep) == 0) ::sched_yield();
+        os::arm_fail_point(point);
+        semaphore.release();
+      });
       ForkedChild waiter([&] { return semaphore.try_lock_for(20s) ? 0 : 1; });
-      ASSERT_TRUE(testing::wait_until([&] {
-        return (state_of(semaphore).sleepers.load() & kSleepersAsleep) != 0 || is_closed(semaphore);
-      }));
-      killed = testing::killed_at(point, [&] { semaphore.release(); });
+      killed = victim.join() == -SIGKILL;
       EXPECT_EQ(waiter.join(), 0) << point;
       EXPECT_EQ(semaphore.get_value(), 0u) << point;
     }
