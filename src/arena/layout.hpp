@@ -14,7 +14,7 @@
 namespace polyproc::inline v0 {
 
 inline constexpr std::uint64_t kArenaMagic = 0x31617265'6e617070;  // in memory: ppanera1
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 inline constexpr std::uint32_t kLockAbi = 1;  // how lock words name their owner: see robust_word.hpp
 
 inline constexpr std::uint64_t kPageSize = 4096;  // the unit of the page heap, whatever the system's page is

@@ -23,10 +23,6 @@ std::uint64_t next_thread_number() noexcept {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::uint64_t first_waiter(const LockState& state) noexcept {
-  return std::atomic_ref(const_cast<std::uint64_t&>(state.waiters.first)).load();
-}
-
 void wake_all(LockState& state) noexcept {
   POLYPROC_FAIL_POINT("lock.before_wake_all");
   os::futex_wake(state.word.value, std::numeric_limits<int>::max());
@@ -56,7 +52,7 @@ class Turn {
     pass_on(state_);
   }
 
-  [[nodiscard]] bool has_come() const noexcept { return first_waiter(state_) == record_; }
+  [[nodiscard]] bool has_come() const noexcept { return first_waiter(state_.waiters) == record_; }
 
   // After the list has changed: the lock may be reserved for nobody, or for one who sleeps. So may it be after the word has
   // (release_word): whichever comes second sees what the other did.
@@ -64,21 +60,25 @@ class Turn {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     std::uint64_t seen = state.word.value.load();
     if (seen != kReserved) return;
-    if (first_waiter(state) == 0) state.word.value.compare_exchange_strong(seen, 0);
+    if (first_waiter(state.waiters) == 0) state.word.value.compare_exchange_strong(seen, 0);
     wake_all(state);
   }
 
-  // Places of the dead.
+  // Places of the dead. Where there are none the word is the first one's, and nobody is woken: those who find it so would wake each
+  // other without end while that one does not run.
   static void clear(LockState& state, ArenaCore& core) {
+    note_look(state.waiters);
     const auto is_dead = [&](const Waiter& each) { return !core.alive(each.process); };
+    bool has_removed = false;
     {
       Transaction section(core);
       while (const std::uint64_t dead = find_waiter(section.region(), state.waiters, is_dead)) {
         remove_waiter(section, state.waiters, dead);
         section.commit();
+        has_removed = true;
       }
     }
-    pass_on(state);
+    if (has_removed || first_waiter(state.waiters) == 0) pass_on(state);
   }
 
  private:
@@ -110,15 +110,16 @@ Acquired acquire_in_turn(LockState& state, ArenaCore& core, Deadline deadline) {
     if ((seen & kWaitersBit) == 0 && !word.compare_exchange_weak(seen, seen | kWaitersBit)) continue;
     POLYPROC_FAIL_POINT("lock.sleeps_in_turn");
     os::futex_wait(word, static_cast<std::uint32_t>(seen | kWaitersBit), deadline.remaining(slice));
-    if (word.load() == kReserved && !turn.has_come()) Turn::clear(state, core);
+    if (word.load() == kReserved && !turn.has_come() && claim_look(state.waiters)) Turn::clear(state, core);
   }
 }
 
 Acquired acquire_word(LockState& state, ArenaCore& core, Deadline deadline) {
   if (try_acquire(state.word, core.identity())) [[likely]]
     return Acquired::yes;
-  Deadline patience = deadline.is_now() ? deadline : std::min(deadline, Deadline::after(kLockPatience));
   for (;;) {
+    const Deadline patience =
+        deadline.is_now() ? deadline : std::min(deadline, Deadline::after(kLockPatience));
     switch (acquire_slow(state.word, core, patience, kUserPatience)) {
       case Claim::taken:
         return Acquired::yes;
@@ -130,10 +131,11 @@ Acquired acquire_word(LockState& state, ArenaCore& core, Deadline deadline) {
     if (!deadline.passed()) {
       try {
         return acquire_in_turn(state, core, deadline);
-      } catch (const ArenaFull&) {
-        patience = deadline;  // no room for a place in the order: it waits on without one
-        continue;
+      } catch (
+          const ArenaFull&) {  // no room for a place in the order: it waits on without one, and asks again
       }
+      if (state.word.value.load() == kReserved && claim_look(state.waiters)) Turn::clear(state, core);
+      continue;
     }
     if (state.word.value.load() != kReserved) return Acquired::timed_out;
     Turn::clear(state, core);  // it may be reserved for one who died
@@ -143,7 +145,7 @@ Acquired acquire_word(LockState& state, ArenaCore& core, Deadline deadline) {
 
 // False when nobody held it.
 bool release_word(LockState& state) noexcept {
-  if (first_waiter(state) == 0) [[likely]] {
+  if (first_waiter(state.waiters) == 0) [[likely]] {
     const std::uint64_t old = state.word.value.exchange(0, std::memory_order_release);
     if ((old & kWaitersBit) != 0) wake_waiter(state.word);
     return owner_of(old) != 0;

@@ -19,8 +19,8 @@ struct LockState {
   // process times an odd constant, plus the thread's number in it; 0: none), and how often.
   std::atomic<std::uint64_t> thread{0};
   std::uint64_t depth{0};
-  WaiterList waiters{
-      0};  // those whose patience is at its end: while there are any, who releases leaves the word reserved
+  // Those whose patience is at its end: while there are any, who releases leaves the word reserved.
+  WaiterList waiters{};
 };
 static_assert(sizeof(LockState) <= kLockBytes);
 

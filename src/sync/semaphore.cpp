@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <ostream>
-#include <vector>
+#include <utility>
 
 #include <fmt/format.h>
 #include <polyproc/os/error.hpp>
@@ -46,9 +46,8 @@ void require_room(const SemaphoreState& state, std::uint64_t word, std::uint64_t
           : fmt::format("releasing a Semaphore: it cannot have {} permits more", permits));
 }
 
-void wake(const BlockRef& block, std::uint64_t permits) noexcept {
-  SemaphoreState& state = state_of(block);
-  ArenaHeader& arena = block.core().header();
+void wake(const ArenaCore& core, SemaphoreState& state, std::uint64_t permits) noexcept {
+  ArenaHeader& arena = core.header();
   if (wake_sleepers(state.sleepers, arena.fenced != 0, permits))
     ring_watchers(arena, state.sleepers, state.watchers);
 }
@@ -56,48 +55,90 @@ void wake(const BlockRef& block, std::uint64_t permits) noexcept {
 // The short way is closed while this lives; when it ends it has handed over what there is, and opens it when nobody waits in turn.
 class HandingOver {
  public:
-  explicit HandingOver(const BlockRef& block)
-      : block_(block), state_(state_of(block)), section_(block.core()) {
+  HandingOver(ArenaCore& core, SemaphoreState& state) : state_(state), section_(core) {
     state_.word.fetch_or(kHandedOver);
     POLYPROC_FAIL_POINT("semaphore.closed");
   }
   HandingOver(const HandingOver&) = delete;
   HandingOver& operator=(const HandingOver&) = delete;
 
-  [[nodiscard]] Transaction& section() noexcept { return section_; }
-  void add(std::uint64_t permits) { section_.set(state_.word, state_.word.load() + permits * kOnePermit); }
   [[nodiscard]] bool is_told(std::uint64_t record) const {
     return waiter_at(section_.region(), record).told.load() != 0;
   }
-  void remove(std::uint64_t record) { remove_waiter(section_, state_.waiters, record); }
+  [[nodiscard]] std::uint64_t enter() {
+    const std::uint64_t record = add_waiter(section_, state_.waiters);
+    section_.commit();
+    return record;
+  }
+  void add(std::uint64_t permits) {
+    require_room(state_, state_.word.load(), permits);
+    set_word(permits);
+    section_.commit();
+  }
+  // With the permit that it had, or without.
+  void leave(std::uint64_t record, std::uint64_t permits) {
+    remove_waiter(section_, state_.waiters, record);
+    if (permits != 0) set_word(permits);
+    section_.commit();
+  }
 
-  void run() {
+  // `looks`: for the dead.
+  void run(bool looks) {
+    if (looks) bury_dead();
     const Region& region = section_.region();
-    const auto is_dead = [&](const Waiter& each) { return !block_.core().alive(each.process); };
-    while (const std::uint64_t dead = find_waiter(region, state_.waiters, is_dead)) {
-      if (is_told(dead)) add(1);
-      remove(dead);
-      section_.commit();
-    }
     const auto waits = [](const Waiter& each) { return each.told.load() == 0; };
     std::uint64_t next = 0;
     while ((next = find_waiter(region, state_.waiters, waits)) != 0 && state_.word.load() >= kOnePermit) {
       section_.set(waiter_at(region, next).told, 1);
       section_.set(state_.word, state_.word.load() - kOnePermit);
       section_.commit();
-      wake_waiter(block_.core(), next);
+      wake_waiter(section_.core(), next);
     }
     if (next != 0) return;
     POLYPROC_FAIL_POINT("semaphore.served");
     const std::uint64_t left = state_.word.fetch_and(~kHandedOver) / kOnePermit;
-    if (left != 0) wake(block_, left);
+    if (left != 0) wake(section_.core(), state_, left);
   }
 
  private:
-  const BlockRef& block_;
+  void set_word(std::uint64_t more) { section_.set(state_.word, state_.word.load() + more * kOnePermit); }
+  void bury_dead() {
+    note_look(state_.waiters);
+    const auto is_dead = [&](const Waiter& each) { return !section_.core().alive(each.process); };
+    while (const std::uint64_t dead = find_waiter(section_.region(), state_.waiters, is_dead))
+      leave(dead, is_told(dead) ? 1 : 0);
+  }
+
   SemaphoreState& state_;
   Transaction section_;
 };
+
+// What throws is undone, and does not leave the short way closed with nobody to open it.
+template <class Act>
+auto hand_over(ArenaCore& core, SemaphoreState& state, Act act) {
+  try {
+    HandingOver turn(core, state);
+    return act(turn);
+  } catch (...) {
+    try {
+      HandingOver(core, state).run(claim_look(state.waiters));
+    } catch (const Error&) {
+      // The arena is damaged: what was thrown first says so.
+    }
+    throw;
+  }
+}
+
+// The dead alone may have what somebody who does not stand in the list waits for.
+void settle(ArenaCore& core, const void* object, bool is_last_look) noexcept {
+  auto& state = *const_cast<SemaphoreState*>(static_cast<const SemaphoreState*>(object));
+  if (first_waiter(state.waiters) == 0 || (!is_last_look && !claim_look(state.waiters))) return;
+  try {
+    HandingOver(core, state).run(true);
+  } catch (const Error&) {
+    // The arena is damaged: the next call says so.
+  }
+}
 
 }  // namespace
 
@@ -124,68 +165,69 @@ BlockRef SemaphoreHandle::checked(BlockRef block, bool bounded) {
 
 bool SemaphoreHandle::acquire_until(Deadline deadline) {
   block_.require("acquiring a semaphore");
+  ArenaCore& core = block_.core();
   SemaphoreState& state = state_of(block_);
   if (take_free(state)) return true;
   if (deadline.is_now()) {
-    if ((state.word.load() & kHandedOver) == 0) return false;
-    HandingOver(block_).run();  // those whose turn it was may be dead
+    if ((state.word.load() & kHandedOver) == 0 && first_waiter(state.waiters) == 0) return false;
+    HandingOver(core, state).run(true);  // the dead may have permits, or the turn
     return take_free(state);
   }
   const Deadline patience = std::min(deadline, Deadline::after(kSemaphorePatience));
   while (!patience.passed()) {
-    const std::uint32_t announced = announce_sleeper(state.sleepers, block_.core().header().fenced != 0);
+    const std::uint32_t announced = announce_sleeper(state.sleepers, core.header().fenced != 0);
     if (take_free(state)) return true;
     sleep_announced(state.sleepers, announced, patience);
     if (take_free(state)) return true;
   }
   const std::uint64_t record = take_in_turn(deadline);
   if (record == 0) return false;
-  HandingOver turn(block_);
-  turn.remove(record);
-  turn.section().commit();
-  turn.run();
+  HandingOver turn(core, state);
+  turn.leave(record, 0);
+  turn.run(claim_look(state.waiters));
   return true;
 }
 
 // The record that has the permit; 0 at the deadline.
 std::uint64_t SemaphoreHandle::take_in_turn(Deadline deadline) {
+  ArenaCore& core = block_.core();
+  SemaphoreState& state = state_of(block_);
   std::uint64_t record = 0;
+  bool is_to_look = claim_look(state.waiters);
   for (;;) {
-    {
-      HandingOver turn(block_);
-      if (record == 0) {
-        record = add_waiter(turn.section(), state_of(block_).waiters);
-        turn.section().commit();
+    const bool is_last = deadline.passed();
+    const bool is_told = hand_over(core, state, [&](HandingOver& turn) {
+      if (record == 0) record = turn.enter();
+      turn.run(is_to_look || is_last);
+      if (turn.is_told(record)) return true;
+      if (is_last) {
+        turn.leave(std::exchange(record, 0), 0);
+        turn.run(false);
       }
-      turn.run();
-      if (turn.is_told(record)) return record;
-      if (deadline.passed()) {
-        turn.remove(record);
-        turn.section().commit();
-        turn.run();
-        return 0;
-      }
-    }
-    sleep_as(block_.core(), record, deadline);
+      return false;
+    });
+    if (is_told) POLYPROC_FAIL_POINT("semaphore.told");
+    if (is_told || is_last) return record;
+    is_to_look = sleep_as(core, state.waiters, record, deadline);
   }
 }
 
 void SemaphoreHandle::release(std::uint64_t permits) {
   block_.require("releasing a semaphore");
   if (permits == 0) throw InvalidArgument("releasing a semaphore: of no permits at all; it is at least 1");
+  ArenaCore& core = block_.core();
   SemaphoreState& state = state_of(block_);
   std::uint64_t word = state.word.load();
   while ((word & kHandedOver) == 0) {
     require_room(state, word, permits);
     if (!state.word.compare_exchange_weak(word, word + permits * kOnePermit)) continue;
     POLYPROC_FAIL_POINT("semaphore.released");
-    return wake(block_, permits);
+    return wake(core, state, permits);
   }
-  HandingOver turn(block_);
-  require_room(state, state.word.load(), permits);
-  turn.add(permits);
-  turn.section().commit();
-  turn.run();
+  hand_over(core, state, [&](HandingOver& turn) {
+    turn.add(permits);
+    turn.run(claim_look(state.waiters));
+  });
 }
 
 std::optional<SemaphoreHandle::Permit> SemaphoreHandle::hold_until(Deadline deadline) {
@@ -195,15 +237,18 @@ std::optional<SemaphoreHandle::Permit> SemaphoreHandle::hold_until(Deadline dead
   return Permit(block_, record);
 }
 
+SemaphoreHandle::Permit::Permit(BlockRef block, std::uint64_t record) noexcept
+    : block_(std::move(block)), record_(record), owner_(block_.core().identity()) {}
+
+// The copy in a forked child is no permit: it is its parent's.
 void SemaphoreHandle::Permit::release() noexcept {
   const std::uint64_t record = std::exchange(record_, 0);
-  if (record == 0) return;
+  if (record == 0 || block_.core().identity() != owner_) return;
   try {
-    HandingOver turn(block_);
-    turn.remove(record);
-    turn.add(1);
-    turn.section().commit();
-    turn.run();
+    SemaphoreState& state = state_of(block_);
+    HandingOver turn(block_.core(), state);
+    turn.leave(record, 1);
+    turn.run(claim_look(state.waiters));
   } catch (const Error&) {
     // The arena is damaged: the next call says so.
   }
@@ -217,7 +262,8 @@ std::uint64_t SemaphoreHandle::get_value() const {
 Waitable SemaphoreHandle::waitable() const {
   block_.require("waiting for a semaphore");
   SemaphoreState& state = state_of(block_);
-  return Waitable(WatchedObject{&block_.core(), &state.sleepers, &state.watchers, has_permit, &state});
+  return Waitable(
+      WatchedObject{&block_.core(), &state.sleepers, &state.watchers, has_permit, &state, settle});
 }
 
 Handle SemaphoreHandle::handle() const {

@@ -23,8 +23,9 @@ bool holds(const Waiter& each) noexcept { return each.told.load() != 0; }
 // What tells the records of this process's threads apart.
 std::uint64_t own_round(std::uint64_t mode) noexcept { return this_thread_number() << 1 | mode; }
 
-// Drops the dead, and lets in whose turn it is.
-void serve(Transaction& section, SharedLockState& state) {
+// Drops the dead, and notes that a writer was among them.
+void bury_dead(Transaction& section, SharedLockState& state) {
+  note_look(state.waiters);
   const Region& region = section.region();
   const auto is_dead = [&](const Waiter& each) { return !section.core().alive(each.process); };
   while (const std::uint64_t dead = find_waiter(region, state.waiters, is_dead)) {
@@ -33,6 +34,11 @@ void serve(Transaction& section, SharedLockState& state) {
     remove_waiter(section, state.waiters, dead);
     section.commit();
   }
+}
+
+// Lets in whose turn it is.
+void serve(Transaction& section, SharedLockState& state) {
+  const Region& region = section.region();
   bool is_first = true;
   for (std::uint64_t block = state.waiters.first; block != 0; block = waiter_at(region, block).next) {
     Waiter& each = waiter_at(region, block);
@@ -46,6 +52,16 @@ void serve(Transaction& section, SharedLockState& state) {
     if (is_writer(each)) return;
     is_first = false;
   }
+}
+
+// Once `record` holds it. `repair`: a writer's death is told to one that holds the lock.
+Acquired entered(Transaction& section, SharedLockState& state, std::uint64_t record, bool repair) {
+  if (state.writer_died.load() == 0) return Acquired::yes;
+  section.set(state.writer_died, 0);
+  if (!repair) remove_waiter(section, state.waiters, record);
+  section.commit();
+  if (!repair) serve(section, state);
+  return Acquired::owner_died;
 }
 
 BlockRef checked(BlockRef block) {
@@ -69,6 +85,7 @@ Acquired SharedLock::acquire(Mode mode, Deadline deadline, bool repair) {
   ArenaCore& core = block_.core();
   SharedLockState& state = state_of(block_);
   std::uint64_t record = 0;
+  bool is_to_look = claim_look(state.waiters);
   for (;;) {
     {
       Transaction section(core);
@@ -76,15 +93,14 @@ Acquired SharedLock::acquire(Mode mode, Deadline deadline, bool repair) {
         record = add_waiter(section, state.waiters, own_round(static_cast<std::uint64_t>(mode)));
         section.commit();
       }
+      if (is_to_look) bury_dead(section, state);
       serve(section, state);
-      if (holds(waiter_at(section.region(), record))) {
-        if (state.writer_died.load() == 0) return Acquired::yes;
-        section.set(state.writer_died, 0);
-        if (!repair) remove_waiter(section, state.waiters, record);
-        section.commit();
-        if (!repair) serve(section, state);
-        return Acquired::owner_died;
+      const Waiter& own = waiter_at(section.region(), record);
+      if (!holds(own) && deadline.passed()) {  // the last look
+        bury_dead(section, state);
+        serve(section, state);
       }
+      if (holds(own)) return entered(section, state, record, repair);
       if (deadline.passed()) {
         remove_waiter(section, state.waiters, record);
         section.commit();
@@ -93,7 +109,7 @@ Acquired SharedLock::acquire(Mode mode, Deadline deadline, bool repair) {
       }
     }
     POLYPROC_FAIL_POINT("shared_lock.before_sleep");
-    sleep_as(core, record, deadline);
+    is_to_look = sleep_as(core, state.waiters, record, deadline);
   }
 }
 
@@ -124,6 +140,7 @@ void SharedLock::release(Mode mode) {
         "release it");
   remove_waiter(section, state.waiters, record);
   section.commit();
+  if (claim_look(state.waiters)) bury_dead(section, state);
   serve(section, state);
 }
 

@@ -32,10 +32,13 @@ struct SemaphoreState {
   std::atomic<std::uint64_t> watchers;
 };
 
+// Of a record: `round` is the value of `arrivals` when it came, and once it was told the value at the notification: those who came
+// later do not inherit that.
 struct ConditionState {
   LockState lock;
   std::array<std::uint64_t, (kLockBytes - sizeof(LockState)) / 8> padding;
   WaiterList waiters;  // told: notified
+  std::uint64_t arrivals;
 };
 
 // Told: a reset has sent it away.

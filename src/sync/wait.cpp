@@ -26,10 +26,11 @@ std::vector<std::size_t> wait_for_bell(const WaitList& list, Deadline deadline) 
   const Bell& bell = own_bell(core);
   for (;;) {
     const std::uint32_t rings = bell.rings.load();
-    enter_watcher(core, list.shared);
+    const bool is_last = deadline.passed();
+    enter_watcher(core, list.shared, is_last);
     finish_entering(core);
     auto ready = list.found();
-    if (!ready.empty() || deadline.passed()) return ready;
+    if (!ready.empty() || is_last) return ready;
     os::futex_wait(bell.rings, rings, deadline.remaining(kSleepSlice));
   }
 }
@@ -39,8 +40,10 @@ std::vector<std::size_t> wait_for_both(WaitList& list, Deadline deadline) {
   list.descriptors.push_back({listening.descriptor(), POLLIN, 0});
   for (;;) {
     (void)os::poll_until(list.descriptors, deadline, "wait");
+    const bool is_last = deadline.passed();
+    if (is_last) settle_watched(list.shared, is_last);
     auto ready = list.found();
-    if (!ready.empty() || deadline.passed()) return ready;
+    if (!ready.empty() || is_last) return ready;
     listening.listen_again();
   }
 }
@@ -51,7 +54,7 @@ std::vector<std::size_t> detail::wait_for_any(std::span<const Waitable> objects,
   if (objects.empty() && deadline.is_never())
     throw InvalidArgument("wait: nothing to wait for, and no deadline: it would never return");
   WaitList list(objects);
-  auto ready = list.look();
+  auto ready = list.look(deadline.is_now());
   if (!ready.empty() || deadline.is_now()) return ready;
   if (list.shared.empty()) return wait_for_descriptors(list, deadline);
   return list.descriptors.empty() && list.is_one_arena() ? wait_for_bell(list, deadline)

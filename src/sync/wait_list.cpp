@@ -34,7 +34,8 @@ WaitList::WaitList(std::span<const Waitable> objects) {
   }
 }
 
-std::vector<std::size_t> WaitList::look() {
+std::vector<std::size_t> WaitList::look(bool is_last) {
+  settle_watched(shared, is_last);
   if (!descriptors.empty()) (void)os::poll_until(descriptors, Deadline::now(), "wait");
   return found();
 }

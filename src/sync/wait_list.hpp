@@ -17,7 +17,7 @@ struct WaitList {
   explicit WaitList(std::span<const Waitable> objects);
 
   // The positions of those that are ready, ascending. Throws OsError for a descriptor that is not open.
-  [[nodiscard]] std::vector<std::size_t> look();
+  [[nodiscard]] std::vector<std::size_t> look(bool is_last = false);
   // The same after `descriptors` have been polled.
   [[nodiscard]] std::vector<std::size_t> found() const;
   [[nodiscard]] bool is_one_arena() const noexcept;

@@ -3,12 +3,15 @@
 
 #include <limits>
 
+#include "os/clock.hpp"
 #include "os/futex.hpp"
 #include "sync/sleepers.hpp"
 #include "sync/sync_states.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
+
+constexpr std::uint64_t kSlice = std::chrono::nanoseconds(kSleepSlice).count();
 
 template <class State>
 void release_list_of(ArenaCore& core, std::uint64_t block) {
@@ -49,8 +52,32 @@ void remove_waiter(Transaction& section, WaiterList& list, std::uint64_t block) 
   BlockHeap(section).free(block);
 }
 
-void sleep_as(const ArenaCore& core, std::uint64_t block, Deadline deadline) {
-  os::futex_wait(waiter_at(core.region(), block).told, 0, deadline.remaining(kSleepSlice));
+// Differences are unsigned: a time that lies ahead, by another clock, only leads to more looks.
+bool claim_look(WaiterList& list) noexcept {
+  const std::atomic_ref looked(list.looked);
+  std::uint64_t last = looked.load(std::memory_order_relaxed);
+  const std::uint64_t now = os::monotonic_ns();
+  return now - last >= kSlice / 2 && looked.compare_exchange_strong(last, now, std::memory_order_relaxed);
+}
+
+void note_look(WaiterList& list) noexcept {
+  std::atomic_ref(list.looked).store(os::monotonic_ns(), std::memory_order_relaxed);
+}
+
+std::chrono::nanoseconds until_look(const WaiterList& list) noexcept {
+  const std::uint64_t last =
+      std::atomic_ref(const_cast<std::uint64_t&>(list.looked)).load(std::memory_order_relaxed);
+  const std::uint64_t age = os::monotonic_ns() - last;
+  return std::chrono::nanoseconds(age < kSlice ? kSlice - age : kSlice);
+}
+
+bool sleep_as(const ArenaCore& core, WaiterList& list, std::uint64_t block, Deadline deadline) {
+  const Waiter& own = waiter_at(core.region(), block);
+  while (own.told.load() == 0 && !deadline.passed()) {
+    if (claim_look(list)) return true;
+    os::futex_wait(own.told, 0, deadline.remaining(until_look(list)));
+  }
+  return false;
 }
 
 void wake_waiter(const ArenaCore& core, std::uint64_t block) noexcept {

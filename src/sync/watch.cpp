@@ -39,12 +39,21 @@ void ring_watchers(ArenaHeader& arena, std::atomic<std::uint32_t>& sleepers,
   for (; bells != 0; bells &= bells - 1) ring(arena.bells[static_cast<unsigned>(std::countr_zero(bells))]);
 }
 
-void enter_watcher(const ArenaCore& core, std::span<const WatchedObject> objects) noexcept {
+void enter_watcher(const ArenaCore& core, std::span<const WatchedObject> objects,
+                   bool is_last_look) noexcept {
   const std::uint64_t bell = std::uint64_t{1} << bell_number(core);
   for (const WatchedObject& object : objects) {
     // In this order: the bit must not be seen before the mask has the bell.
     if ((object.watchers->load() & bell) == 0) object.watchers->fetch_or(bell);
     if ((object.sleepers->load() & kSleepersWatched) == 0) object.sleepers->fetch_or(kSleepersWatched);
+  }
+  settle_watched(objects, is_last_look);
+}
+
+void settle_watched(std::span<const WatchedObject> objects, bool is_last_look) noexcept {
+  for (const WatchedObject& object : objects) {
+    if (object.settle != nullptr && !is_ready(object))
+      object.settle(*object.core, object.state, is_last_look);
   }
 }
 

@@ -31,9 +31,12 @@ void ring_watchers(ArenaHeader& arena, std::atomic<std::uint32_t>& sleepers,
                    std::atomic<std::uint64_t>& watchers) noexcept;
 void ring(Bell& bell) noexcept;
 
-// By a watcher, which has noted its bell's count before: enters objects of the arena. What is published after
-// finish_entering rings the bell; what was published before is seen by who looks afterwards.
-void enter_watcher(const ArenaCore& core, std::span<const WatchedObject> objects) noexcept;
+// By a watcher, which has noted its bell's count before: enters objects of the arena, and settles what the dead left in them. What is
+// published after finish_entering rings the bell; what was published before is seen by who looks afterwards.
+void enter_watcher(const ArenaCore& core, std::span<const WatchedObject> objects,
+                   bool is_last_look = false) noexcept;
+// Of those that are not ready.
+void settle_watched(std::span<const WatchedObject> objects, bool is_last_look) noexcept;
 void finish_entering(const ArenaCore& core) noexcept;
 
 [[nodiscard]] inline bool is_ready(const WatchedObject& object) noexcept {

@@ -8,7 +8,8 @@
 //   patient     acquire_slow: takes a free word, or that of a dead owner; else sets the waiters bit and sleeps on the word. Its patience
 //               may end at any moment (also at once).
 //   in_turn     acquire_in_turn: enters the list; the first of it takes a free or reserved word; another one that finds it free
-//               reserves it and wakes all. The dead are taken out by who wakes up and finds it reserved for another (Turn::clear).
+//               reserves it and wakes all. The dead are taken out by who wakes up and finds it reserved for another, if nobody has looked lately
+//               (Turn::clear); it wakes all when it has taken one out.
 //   leaving     ~Turn, after the word was taken or the deadline passed: leaves the list, then pass_on.
 //   release     release_word: looks whether somebody is in the list; nobody: 0, and one is woken; else reserved, and pass_on.
 //   pass_on     a word that is reserved for nobody becomes 0; all are woken.
@@ -129,7 +130,7 @@ turn:
 look:
   if
   :: atomic { owner == RESERVED && !IS_FIRST && FIRST_IS_DEAD -> remove(list[0] - 1) }
-  :: atomic { !(owner == RESERVED && !IS_FIRST && FIRST_IS_DEAD) -> goto turn }
+  :: goto turn  // nobody is dead, or somebody else has looked lately
   KILL
   fi;
 pass_on_turn:

@@ -111,8 +111,11 @@ verify_models() {
   verify 'lock: 3 threads, 1 death' lock
   verify 'lock: 3 threads, 2 deaths' lock -DDEATHS=2
   verify 'condition: 2 waiters, 1 notifier, no death, no slice' condition -DDEATHS=0 -DNO_SLICE
-  verify_all_reached 'condition: 2 waiters, 1 notifier, 1 death' condition
-  verify_all_reached 'condition: 2 waiters, 1 notifier, 2 deaths' condition -DDEATHS=2
+  verify 'condition: 2 waiters, 1 notifier, 1 death' condition
+  verify_all_reached 'condition: 2 waiters, 1 with a deadline, 1 death' condition -DDEADLINE
+  verify_all_reached 'condition: 2 waiters, 1 notifier, 2 deaths' condition -DDEATHS=2 -DDEADLINE
+  verify 'semaphore: 3 processes, no death, no slice' semaphore -DDEATHS=0 -DNO_SLICE
+  verify 'semaphore: 3 processes, 1 death' semaphore
 }
 
 verify_larger_models() {
@@ -126,6 +129,8 @@ verify_larger_models() {
   verify 'watch: 2 publishers, 2 objects, 2 deaths' watch -DDEATHS=2
   verify 'watch: 2 publishers, 1 object, 1 death, 2 items' watch -DONE_OBJECT
   verify 'watch: 1 publisher, 2 watchers, 2 deaths' watch -DWATCHERS=2 -DDEATHS=2
+  verify_all_reached 'semaphore: 3 processes, 2 deaths' semaphore -DDEATHS=2
+  verify 'semaphore: 3 processes, 2 permits, 1 death' semaphore -DPERMITS=2
 }
 
 # shellcheck disable=SC2086
@@ -181,6 +186,13 @@ catch_mutants() {
   caught 'who is told is not woken' condition -DDEATHS=0 -DNO_SLICE -DMUTANT_NO_WAKE
   caught 'sleep without a second look' condition -DDEATHS=0 -DNO_SLICE -DMUTANT_SLEEPS_BLINDLY
   caught 'wait without end' condition -DNO_SLICE
+  caught 'the record taken out before the lock is held' condition -DMUTANT_LEAVES_FIRST
+  caught 'permits of the dead are gone' semaphore -DMUTANT_DEAD_KEEP_IT
+  caught 'who is given a permit is not woken' semaphore -DDEATHS=0 -DNO_SLICE -DMUTANT_NO_WAKE
+  caught 'a permit taken the short way while it is closed' semaphore -DDEATHS=0 -DMUTANT_TAKES_PAST_THE_BIT
+  caught 'a permit given the short way while it is closed' semaphore -DDEATHS=0 -DNO_SLICE -DMUTANT_GIVES_PAST_THE_BIT
+  caught 'the short way opened while somebody waits' semaphore -DDEATHS=0 -DNO_SLICE -DMUTANT_OPENS_BLINDLY
+  caught 'in turn without end' semaphore -DNO_SLICE
 }
 
 verify_models

@@ -6,8 +6,13 @@
 #include <polyproc/os/fail_point.hpp>
 #include <polyproc/sync/barrier.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -36,6 +41,7 @@ int pass(Barrier& barrier) {
 TEST(Barrier, OfOnePartyIsPassedAtOnce) {
   Barrier barrier(1);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(barrier.wait_for(0ms), 0u);
+  EXPECT_EQ(barrier.wait_until(std::chrono::system_clock::now()), 0u);
   EXPECT_EQ(barrier.parties(), 1u);
   EXPECT_THROW(Barrier(0), InvalidArgument);
 }
@@ -117,17 +123,101 @@ TEST(Barrier, SendsThoseWhoWaitAwayWhenItIsResetOrAborted) {
   }
 }
 
+// The round that is reset during its action is over, however the action ends; what came to the next one stays there.
+TEST(Barrier, IsPassedByNobodyAloneWhenItIsResetDuringTheAction) {
+  for (const bool throws : {false, true}) {
+    Barrier barrier(2);
+    ForkedChild other([&] { return pass(barrier) == 1 && pass(barrier) == 0 ? 0 : 1; });
+    ASSERT_TRUE(wait_until_waiting(barrier, 1));
+    Barrier acting = barrier;
+    acting.set_action([&] {
+      barrier.reset();
+      EXPECT_TRUE(wait_until_waiting(barrier, 1));
+      if (throws) throw std::logic_error("no");
+    });
+    if (throws)
+      EXPECT_THROW((void)acting.wait(), std::logic_error);
+    else
+      EXPECT_THROW((void)acting.wait(), BrokenBarrier);
+    EXPECT_FALSE(barrier.broken());
+    EXPECT_EQ(barrier.n_waiting(), 1u);
+    EXPECT_EQ(pass(barrier), 0);
+    EXPECT_EQ(other.join(), 0);
+  }
+}
+
+// As in Python, where the action runs under the barrier's lock.
+TEST(Barrier, KnowsNoDeadlineWhileTheActionRuns) {
+  Barrier barrier(2);
+  const auto arrive = [&](std::chrono::milliseconds timeout) {
+    return ForkedChild([&barrier, timeout] {
+      try {
+        (void)barrier.wait_for(timeout);
+        return 0;
+      } catch (const BrokenBarrier&) {
+        return 1;
+      }
+    });
+  };
+  ForkedChild first = arrive(500ms);
+  ASSERT_TRUE(wait_until_waiting(barrier, 1));
+  std::optional<ForkedChild> newcomer;
+  Barrier acting = barrier;
+  acting.set_action([&] {
+    newcomer.emplace(arrive(500ms));
+    const auto begin = std::chrono::steady_clock::now();
+    while (testing::seconds_since(begin) < 0.6) std::this_thread::yield();
+    EXPECT_FALSE(first.ended());
+    EXPECT_FALSE(newcomer->ended());
+  });
+  EXPECT_EQ(acting.wait(), 1u);
+  EXPECT_EQ(first.join(), 0);
+  EXPECT_EQ(pass(barrier), 0);  // with the newcomer, whose time begins now
+  EXPECT_EQ(newcomer->join(), 0);
+}
+
+TEST(BarrierDeath, OfOneThatWaitsIsSeenByWhoLooks) {
+  Barrier barrier(3);
+  ForkedChild victim([&] { (void)barrier.wait(); });
+  ASSERT_TRUE(wait_until_waiting(barrier, 1));
+  victim.kill(SIGKILL);
+  EXPECT_EQ(victim.join(), -SIGKILL);
+  EXPECT_TRUE(wait_until_waiting(barrier, 0));
+  EXPECT_TRUE(testing::wait_until([&] { return barrier.broken(); }));
+}
+
 TEST(BarrierDeath, OfOneThatWaitsBreaksIt) {
   Barrier barrier(3);
   ForkedChild victim([&] { (void)barrier.wait(); });
   ForkedChild other([&] { return pass(barrier); });
   ASSERT_TRUE(wait_until_waiting(barrier, 2));
-  const auto begin = std::chrono::steady_clock::now();
   victim.kill(SIGKILL);
   EXPECT_EQ(victim.join(), -SIGKILL);
   EXPECT_EQ(other.join(), 1);
-  EXPECT_LT(testing::seconds_since(begin), 10.0);
   EXPECT_TRUE(barrier.broken());
+}
+
+// The best of several tries: the machine may be busy.
+TEST(BarrierDeath, OfOneThatWaitsIsKnownWithinATenthOfASecond) {
+  double best = 1;
+  for (int i = 0; i < 20 && best >= 0.1; ++i) {
+    Barrier barrier(3);
+    SharedPage<std::atomic<std::int64_t>> heard;
+    const auto now = [] { return std::chrono::steady_clock::now().time_since_epoch().count(); };
+    ForkedChild victim([&] { (void)barrier.wait(); });
+    ForkedChild other([&] {
+      const int result = pass(barrier);
+      *heard = now();
+      return result;
+    });
+    ASSERT_TRUE(wait_until_waiting(barrier, 2));
+    victim.kill(SIGKILL);
+    EXPECT_EQ(victim.join(), -SIGKILL);
+    const std::int64_t dead = now();
+    EXPECT_EQ(other.join(), 1);
+    best = std::min(best, 1e-9 * static_cast<double>(*heard - dead));
+  }
+  EXPECT_LT(best, 0.1);
 }
 
 TEST(BarrierDeath, InTheActionBreaksIt) {
@@ -155,6 +245,7 @@ TEST(BarrierDeath, AtEachStepHarmsNobody) {
         while (pass(barrier) == 0) continue;
       });
       ForkedChild victim([&] {
+        if (passage % 2 == 1 || std::string_view(point) == "barrier.acting") barrier.set_action([] {});
         os::arm_fail_point(point, passage);
         for (;;) (void)barrier.wait();
       });

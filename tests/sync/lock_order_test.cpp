@@ -8,6 +8,9 @@
 #include <polyproc/os/error.hpp>
 #include <polyproc/shared/value.hpp>
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "support/forked_child.hpp"
+#include "support/full_arena.hpp"
 #include "support/kill.hpp"
 #include "sync/lock_state.hpp"
 
@@ -145,7 +149,7 @@ TYPED_TEST(LockOrder, SurvivesDeathsAtEachStep) {
       os::arm_fail_point(point, 1);
       this->lock_.lock();
       ForkedChild next([&] { this->lock_.lock(), this->lock_.unlock(); });
-      EXPECT_TRUE(wait_for_order(this->lock_, 1));
+      EXPECT_TRUE(testing::wait_until([&] { return count_in_order(this->lock_) >= 1; }));
       this->lock_.unlock();
       return next.join();
     });
@@ -157,7 +161,7 @@ TYPED_TEST(LockOrder, SurvivesDeathsAtEachStep) {
     ASSERT_TRUE(testing::wait_until([&] { return count_in_order(this->lock_) >= 1 || other.ended(); }));
     this->lock_.unlock();
     EXPECT_EQ(other.join(), 0) << point;
-    (void)victim.join();
+    EXPECT_EQ(victim.join(), -SIGKILL) << point;
     if (this->lock_.acquire_checked() != Acquired::timed_out) this->lock_.unlock();
   }
 }
@@ -196,17 +200,64 @@ TEST(LockOrderMemory, IsFreedWithTheDeadInIt) {
 TEST(LockOrderMemory, IsNotNeededToWait) {
   const Arena arena = Arena::anonymous({.limit = 1u << 20, .reserve = 0});
   Lock lock(arena);
-  std::vector<Value<int>> filling;
-  try {
-    for (;;) filling.emplace_back(arena, 1);
-  } catch (const ArenaFull&) {
-  }
   lock.lock();
-  ForkedChild child([&] { return lock.try_lock_for(20s) ? (lock.unlock(), 0) : 1; });
-  EXPECT_TRUE(testing::wait_until_asleep(child.pid()));
-  std::this_thread::sleep_for(3 * kLockPatience);
+  SharedPage<std::atomic<bool>> timed_out;
+  ForkedChild child([&] {
+    testing::use_up(arena);
+    *timed_out = !lock.try_lock_for(5 * kLockPatience);
+    return lock.try_lock_for(20s) ? (lock.unlock(), 0) : 1;
+  });
+  ASSERT_TRUE(testing::wait_until([&] { return *timed_out || child.ended(); }));
+  EXPECT_EQ(count_in_order(lock), 0);
   lock.unlock();
   EXPECT_EQ(child.join(), 0);
+}
+
+// Nor to find out that those who have a place are dead.
+TEST(LockOrderMemory, IsNotNeededToPassTheDead) {
+  const Arena arena = Arena::anonymous({.limit = 1u << 20, .reserve = 0});
+  Lock lock(arena);
+  lock.lock();
+  ForkedChild first([&] { lock.lock(); });
+  ASSERT_TRUE(wait_for_order(lock, 1));
+  SharedPage<std::atomic<bool>> comes;
+  ForkedChild child([&] {
+    testing::use_up(arena);
+    *comes = true;
+    return lock.try_lock_for(20s) ? (lock.unlock(), 0) : 1;
+  });
+  ASSERT_TRUE(testing::wait_until([&] { return comes->load(); }));
+  ASSERT_TRUE(testing::wait_until_asleep(child.pid()));
+  first.kill(SIGKILL);
+  EXPECT_EQ(first.join(), -SIGKILL);
+  const auto begin = std::chrono::steady_clock::now();
+  lock.unlock();
+  EXPECT_EQ(child.join(), 0);
+  EXPECT_LT(testing::seconds_since(begin), 10.0);
+}
+
+// The lock is reserved for it: the others wait, and sleep.
+TYPED_TEST(LockOrder, IsKeptForOneThatIsStopped) {
+  this->lock_.lock();
+  ForkedChild first([&] { this->lock_.lock(), this->lock_.unlock(); });
+  ASSERT_TRUE(wait_for_order(this->lock_, 1));
+  std::vector<ForkedChild> others;
+  for (int i = 0; i < 2; ++i) {
+    others.emplace_back([&] {
+      this->lock_.lock();
+      this->lock_.unlock();
+      rusage used{};
+      ::getrusage(RUSAGE_SELF, &used);
+      return used.ru_nvcsw + used.ru_nivcsw < 500 ? 0 : 1;
+    });
+    ASSERT_TRUE(wait_for_order(this->lock_, i + 2));
+  }
+  first.kill(SIGSTOP);
+  this->lock_.unlock();
+  EXPECT_FALSE(this->lock_.try_lock_for(400ms));
+  first.kill(SIGCONT);
+  EXPECT_EQ(first.join(), 0);
+  for (auto& child : others) EXPECT_EQ(child.join(), 0);
 }
 
 // Threads that hold the lock for long and take it again at once: each gets its turn.

@@ -8,6 +8,9 @@
 // once. A round is passed by all of its parties or by none: a deadline, abort(), an exception of the action, or the death of one that
 // waits breaks the barrier, and all who wait and who come get BrokenBarrier until somebody resets it. They learn of a death within
 // 100 ms. The barrier knows nothing of a party that dies before it arrives: give a deadline.
+//
+// While the action runs its round is complete, and no deadline breaks it, however long it takes; abort(), reset() and the death of its
+// process do. Who comes meanwhile waits until it is over, and its time counts from then on.
 #pragma once
 
 #include <chrono>
@@ -32,12 +35,16 @@ class POLYPROC_API Barrier {
   // What the last one to arrive does before any of the round goes on, where this handle is its own: handles do not take it along.
   void set_action(std::function<void()> action) { action_ = std::move(action); }
 
-  // The place of arrival, from 0. Throws BrokenBarrier, also at the deadline, which breaks it; what the action throws.
+  // The place of arrival, from 0. Throws BrokenBarrier, also at the deadline, which breaks it, and what the action throws.
   std::uint64_t wait() { return wait_until(Deadline::never()); }
   std::uint64_t wait_until(Deadline deadline);
   template <class Rep, class Period>
   std::uint64_t wait_for(const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(Deadline::after(timeout));
+  }
+  template <class Clock, class Duration>
+  std::uint64_t wait_until(const std::chrono::time_point<Clock, Duration>& when) {
+    return wait_until(Deadline::at(when));
   }
 
   // Whoever waits gets BrokenBarrier; afterwards it is as new.
@@ -45,6 +52,7 @@ class POLYPROC_API Barrier {
   // Breaks it.
   void abort();
   [[nodiscard]] std::uint64_t parties() const;
+  // Both know of a death within 50 ms.
   [[nodiscard]] std::uint64_t n_waiting() const;
   [[nodiscard]] bool broken() const;
 
@@ -57,7 +65,7 @@ class POLYPROC_API Barrier {
 
  private:
   explicit Barrier(BlockRef block) noexcept : block_(std::move(block)) {}
-  void act();
+  void act(std::uint64_t round);
 
   BlockRef block_;
   std::function<void()> action_;

@@ -10,8 +10,10 @@
 // A handle is a counted reference: copies name the same condition. All methods may be called by any number of threads and processes at
 // once. Who waits is notified in the order in which it came; wait never returns by itself, before it was notified or its deadline.
 //
-// Deaths. What a killed process was notified of, and did not live to hear, goes to the next who waits, within 50 ms. When the lock's
-// owner dies, wait throws OwnerDied; it holds the lock then, as it does whenever it returns.
+// Deaths. What a killed process was notified of, and did not live to hear, goes within 50 ms to the next of those who waited then; it has
+// heard it when it holds the lock again. When the lock's owner dies, who waits for the condition waits on; who was notified, or whose
+// deadline has passed, gets the lock, and wait throws OwnerDied. It holds the lock then, as it does whenever it returns. Who is killed while
+// it notifies has notified none, some or all of those it was to.
 #pragma once
 
 #include <chrono>
@@ -29,6 +31,16 @@
 
 namespace polyproc::inline v0 {
 
+namespace detail {
+
+template <class L>
+concept BasicLockable = requires(L& lock) {
+  lock.lock();
+  lock.unlock();
+};
+
+}  // namespace detail
+
 class POLYPROC_API Condition {
  public:
   explicit Condition(const Arena& arena = Arena::family());
@@ -41,6 +53,14 @@ class POLYPROC_API Condition {
   void lock() { lock_.lock(); }
   [[nodiscard]] bool try_lock() { return lock_.try_lock(); }
   void unlock() { lock_.unlock(); }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return lock_.try_lock_for(timeout);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& when) {
+    return lock_.try_lock_until(when);
+  }
   bool acquire(bool blocking = true) { return lock_.acquire(blocking); }
   template <class Rep, class Period>
   bool acquire(bool blocking, const std::chrono::duration<Rep, Period>& timeout) {
@@ -55,6 +75,10 @@ class POLYPROC_API Condition {
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(Deadline::after(timeout));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& when) {
+    return wait_until(Deadline::at(when));
   }
   // Until `ready` returns true; false at the deadline.
   template <std::predicate Ready>
@@ -71,30 +95,56 @@ class POLYPROC_API Condition {
   [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout, Ready ready) {
     return wait_until(Deadline::after(timeout), std::move(ready));
   }
+  template <class Clock, class Duration, std::predicate Ready>
+  [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& when, Ready ready) {
+    return wait_until(Deadline::at(when), std::move(ready));
+  }
 
   // ---- waiting with another lock, which is held once
-  template <class L>
-  void wait(L& lock) requires requires {
-    lock.unlock(), lock.lock();
+  template <detail::BasicLockable L>
+  void wait(L& lock) {
+    (void)wait_until(lock, Deadline::never());
   }
-  { (void)wait_until(lock, Deadline::never()); }
-  template <class L>
+  template <detail::BasicLockable L>
   [[nodiscard]] bool wait_until(L& lock, Deadline deadline) {
     Waiting waiting(*this);
     lock.unlock();
-    bool notified = false;
     try {
-      notified = waiting.sleep(deadline);
+      waiting.sleep(deadline);
     } catch (...) {
-      lock_again(lock);
+      (void)lock_again(lock);
       throw;
     }
-    lock_again(lock);
+    const bool has_died = lock_again(lock);
+    const bool notified = waiting.leave();
+    if (has_died) throw_owner_died();
     return notified;
   }
-  template <class L, class Rep, class Period>
+  template <detail::BasicLockable L, class Rep, class Period>
   [[nodiscard]] bool wait_for(L& lock, const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(lock, Deadline::after(timeout));
+  }
+  template <detail::BasicLockable L, class Clock, class Duration>
+  [[nodiscard]] bool wait_until(L& lock, const std::chrono::time_point<Clock, Duration>& when) {
+    return wait_until(lock, Deadline::at(when));
+  }
+  template <detail::BasicLockable L, std::predicate Ready>
+  void wait(L& lock, Ready ready) {
+    while (!ready()) wait(lock);
+  }
+  template <detail::BasicLockable L, std::predicate Ready>
+  [[nodiscard]] bool wait_until(L& lock, Deadline deadline, Ready ready) {
+    while (!ready())
+      if (!wait_until(lock, deadline)) return ready();
+    return true;
+  }
+  template <detail::BasicLockable L, class Rep, class Period, std::predicate Ready>
+  [[nodiscard]] bool wait_for(L& lock, const std::chrono::duration<Rep, Period>& timeout, Ready ready) {
+    return wait_until(lock, Deadline::after(timeout), std::move(ready));
+  }
+  template <detail::BasicLockable L, class Clock, class Duration, std::predicate Ready>
+  [[nodiscard]] bool wait_until(L& lock, const std::chrono::time_point<Clock, Duration>& when, Ready ready) {
+    return wait_until(lock, Deadline::at(when), std::move(ready));
   }
 
   // ---- notifying: those who wait now. With or without the lock.
@@ -120,23 +170,30 @@ class POLYPROC_API Condition {
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
     ~Waiting();
-    // Whether it was notified; false at the deadline.
-    [[nodiscard]] bool sleep(Deadline deadline);
+    // Until it was notified, or the deadline.
+    void sleep(Deadline deadline);
+    // With the lock held again; until then, a notification is not heard. Whether it was notified.
+    [[nodiscard]] bool leave();
 
    private:
     const BlockRef& block_;
     std::uint64_t record_;
   };
+  class OwnLock;
 
   explicit Condition(BlockRef block);
+  [[noreturn]] static void throw_owner_died();
 
+  // Whether an owner has died, of as many as it takes.
   template <class L>
-  static void lock_again(L& lock) {
-    try {
-      lock.lock();
-    } catch (const OwnerDied&) {
-      lock.lock();
-      throw;
+  [[nodiscard]] static bool lock_again(L& lock) {
+    for (bool has_died = false;;) {
+      try {
+        lock.lock();
+        return has_died;
+      } catch (const OwnerDied&) {
+        has_died = true;
+      }
     }
   }
 

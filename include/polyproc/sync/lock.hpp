@@ -5,7 +5,8 @@
 // reference: copies name the same lock. All methods may be called by any number of threads and processes at once.
 //
 // Who comes while the lock is free takes it, also past others that wait. Who has waited for 10 ms takes a place in an order: from then on
-// it is passed by those before it, and by who takes the lock at that moment, and by nobody else.
+// it is passed by those before it, and by who takes the lock at that moment, and by nobody else. A process that is stopped (SIGSTOP) is
+// alive: while it is the first in the order, a lock that comes free is kept for it, and the others wait until it goes on.
 //
 // When the process that holds the lock dies, the data that it guards may be half changed. lock(), try_lock() and
 // acquire() then throw OwnerDied, once, without holding the lock, and the lock is free again; acquire_checked() instead

@@ -5,10 +5,12 @@
 // copies name the same semaphore. All methods may be called by any number of threads and processes at once.
 //
 // Waiting is bounded: who has waited for kSemaphorePatience is passed by nobody who comes later; from then on permits are handed over
-// in order. try_lock never waits, and takes what is not promised.
+// in order. try_lock never waits, and takes what is not promised. A process that is stopped (SIGSTOP) is alive: while it is the first in
+// the order, the next permit goes to it, and is there for the others when it goes on and gives it back.
 //
 // Deaths. A permit belongs to nobody: any process may release it, and one taken by acquire() stays taken when its process is killed.
-// One taken by hold() is given back then, at the latest 50 ms after somebody has begun to wait for one.
+// One taken by hold() is given back then, at the latest 50 ms after somebody has begun to wait for one, or 100 ms where that one waits
+// for other things too (wait.hpp), and to who only tries.
 #pragma once
 
 #include <chrono>
@@ -33,22 +35,25 @@ class POLYPROC_API SemaphoreHandle {
   class POLYPROC_API Permit {
    public:
     Permit(Permit&& other) noexcept
-        : block_(std::move(other.block_)), record_(std::exchange(other.record_, 0)) {}
+        : block_(std::move(other.block_)), record_(std::exchange(other.record_, 0)), owner_(other.owner_) {}
     Permit& operator=(Permit&& other) noexcept {
       std::swap(block_, other.block_);
       std::swap(record_, other.record_);
+      std::swap(owner_, other.owner_);
       return *this;
     }
     ~Permit() { release(); }
-    // Does nothing the second time. A forked child has copies: it calls forget() before they end.
+    // Does nothing the second time, nor on the copies that a forked child has.
     void release() noexcept;
+    // The permit stays taken until this process ends.
     void forget() noexcept { record_ = 0; }
 
    private:
     friend class SemaphoreHandle;
-    Permit(BlockRef block, std::uint64_t record) noexcept : block_(std::move(block)), record_(record) {}
+    Permit(BlockRef block, std::uint64_t record) noexcept;
     BlockRef block_;
     std::uint64_t record_;
+    std::uint64_t owner_;  // process
   };
 
   void lock() { (void)acquire_until(Deadline::never()); }

@@ -6,7 +6,7 @@
 // threads and processes at once.
 //
 // Waiting is in order: nobody passes one who came before, but that readers who follow each other go in together. So neither readers nor
-// writers starve.
+// writers starve. One that is stopped (SIGSTOP) keeps its turn, and those behind it wait until it goes on.
 //
 // Deaths. A reader that is killed is dropped silently: it has changed nothing. When a writer is killed the data may be half changed:
 // whoever acquires next, to read or to write, is told by OwnerDied, once, without holding the lock; acquire_checked() instead holds it,

@@ -6,8 +6,9 @@
 //       ...
 //
 // What is named ready was so at some instant during the call. When others use it too, one of them may be faster: take
-// with try_get, try_recv. What becomes ready before or during the call is never missed, whoever made it so and whenever
-// its producers began.
+// with try_get, try_recv. What becomes ready before or during the call, and stays so, is never missed, whoever made it so and
+// whenever its producers began. An Event that is set and cleared at once may be: Event::wait counts how often it was set, wait only
+// looks whether it is.
 #pragma once
 
 #include <chrono>

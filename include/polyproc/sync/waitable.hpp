@@ -20,6 +20,8 @@ struct WatchedObject {
   std::atomic<std::uint64_t>* watchers;
   bool (*ready)(const void* state) noexcept;
   const void* state;
+  // Where the dead may have what makes it ready: takes it back, noexcept; now and then only, but at the caller's last look.
+  void (*settle)(ArenaCore& core, const void* state, bool is_last_look) noexcept = nullptr;
 };
 
 // Refers to what it is made from, which must outlive it:
