@@ -74,7 +74,7 @@ format:  ## format all C++ files
 
 check-format:  ## tell which files `make format` would change
 	@scripts/install-deps check
-	@git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format --dry-run --Werror
+	@for file in $$(git ls-files '*.hpp' '*.cpp'); do clang-format $$file | diff -u --label $$file --label formatted $$file - || bad=1; done; [ -z "$$bad" ]
 
 deps:  ## install all packages that any target needs
 	@scripts/install-deps

@@ -177,7 +177,8 @@ TEST(QueueWakeUp, GivenToAKilledConsumerIsNotLost) {
     });
     ASSERT_TRUE(sleeps_at(queue, &QueueState::get, victim));
     ForkedChild survivor([&] { return queue.get_for(10s) == 7 ? 0 : 1; });
-    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
+    (void)testing::wait_until(
+        [&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
     queue.put(7);
     EXPECT_EQ(survivor.join(), 0) << i;
     EXPECT_EQ(victim.join(), -SIGKILL) << i;
@@ -197,7 +198,8 @@ TEST(QueueWakeUp, GivenToAKilledProducerIsNotLost) {
     });
     ASSERT_TRUE(sleeps_at(queue, &QueueState::put, victim));
     ForkedChild survivor([&] { return queue.put_for(7, 10s) ? 0 : 1; });
-    (void)testing::wait_until([&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
+    (void)testing::wait_until(
+        [&] { return victim.ended() || testing::process_state(survivor.pid()) == 'S'; });
     EXPECT_EQ(queue.get(), 1);
     EXPECT_EQ(survivor.join(), 0) << i;
     EXPECT_EQ(victim.join(), -SIGKILL) << i;

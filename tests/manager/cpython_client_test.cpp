@@ -55,7 +55,8 @@ TEST_P(StressCpythonClient, GivesBackWhatItHeldWhenItIsKilled) {
     EXPECT_EQ(manager.number_of_objects(), 6u) << manager.debug_info();
     ::kill(parent, SIGKILL);
     // The forked child has references of its own: what the parent had is one less of each.
-    EXPECT_TRUE(wait_until([&] { return manager.debug_info().find("refcount=1\n    {}") != std::string::npos; }));
+    EXPECT_TRUE(
+        wait_until([&] { return manager.debug_info().find("refcount=1\n    {}") != std::string::npos; }));
     EXPECT_EQ(manager.number_of_objects(), 6u) << manager.debug_info();
     ::kill(child, SIGKILL);
     EXPECT_TRUE(wait_until([&] { return manager.number_of_objects() == 1; })) << manager.debug_info();

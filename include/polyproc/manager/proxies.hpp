@@ -279,7 +279,8 @@ class ArrayProxy : public Proxy {
   [[nodiscard]] std::vector<T> slice(std::optional<std::int64_t> start, std::optional<std::int64_t> stop,
                                      std::optional<std::int64_t> step = {}) const {
     std::vector<T> numbers;
-    for (const Object& each : detail::array_elements(call("__getitem__", detail::make_slice(start, stop, step))))
+    for (const Object& each :
+         detail::array_elements(call("__getitem__", detail::make_slice(start, stop, step))))
       numbers.push_back(detail::number_from<T>(each));
     return numbers;
   }
