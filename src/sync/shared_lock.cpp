@@ -44,6 +44,10 @@ void serve(Transaction& section, SharedLockState& state) {
     Waiter& each = waiter_at(region, block);
     if (is_writer(each) && !is_first) return;
     if (!holds(each)) {
+      if (!section.core().alive(each.process)) {  // it never holds it, so nobody is to be told of its death
+        bury_dead(section, state);
+        return serve(section, state);
+      }
       section.set(each.told, 1);
       section.commit();
       POLYPROC_FAIL_POINT("shared_lock.granted");

@@ -148,6 +148,31 @@ TEST(SharedLockDeath, OfAWriterIsToldOnce) {
   lock.unlock();
 }
 
+// Who dies before it was let in has changed nothing: nobody is told of it.
+TEST(SharedLockDeath, OfAWriterThatOnlyWaitedIsToldToNobody) {
+  for (int round = 0; round < 20; ++round) {
+    SharedLock lock;
+    const auto& state = *reinterpret_cast<const SharedLockState*>(lock.block().data());
+    const auto wait_until_listed = [&](int count) {
+      return testing::wait_until([&] {
+        Transaction section(lock.block().core());
+        int listed = 0;
+        (void)find_waiter(section.region(), state.waiters, [&](const Waiter&) { return ++listed == count; });
+        return listed == count;
+      });
+    };
+    lock.lock();
+    ForkedChild victim([&] { lock.lock(); });
+    ASSERT_TRUE(wait_until_listed(2));
+    ForkedChild next([&] { return lock.acquire_checked(Deadline::after(20s)) == Acquired::yes ? 0 : 1; });
+    ASSERT_TRUE(wait_until_listed(3));
+    victim.kill(SIGKILL);
+    EXPECT_EQ(victim.join(), -SIGKILL);
+    lock.unlock();
+    ASSERT_EQ(next.join(), 0) << round;
+  }
+}
+
 TEST(SharedLockDeath, AtEachStepHarmsNobody) {
 #if !POLYPROC_FAIL_POINTS
   GTEST_SKIP() << "no fail points in this build";
