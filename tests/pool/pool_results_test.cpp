@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <ranges>
 #include <stdexcept>
 #include <tuple>
@@ -98,6 +99,15 @@ TEST_F(PoolResults, ComeBeforeAnElementThatCannotBeSent) {
   const std::vector<Fragile> elements{{0}, {2}, {4}, {-1}, {6}};
   auto results = pool_.imap([](const Fragile& it) { return it.number; }, elements);
   EXPECT_THAT(all_of(results), ElementsAre(0, 2, 4, -1));
+}
+
+// A type with a Transfer of its own goes by it also as an element.
+TEST_F(PoolResults, OfATypeThatHasATransferMayBeArrays) {
+  EXPECT_EQ((pool_.apply([](const std::array<Fragile, 2>& both) { return both[0].number + both[1].number; },
+                         std::array<Fragile, 2>{{{2}, {4}}})),
+            6);
+  EXPECT_THROW((void)pool_.apply([] { return std::array<Fragile, 2>{{{2}, {3}}}; }), DecodeError);
+  EXPECT_EQ(pool_.apply([] { return std::array<int, 2>{1, 2}; })[1], 2);
 }
 
 TEST_F(PoolResults, ThatCannotBeReadCostNoOthers) {

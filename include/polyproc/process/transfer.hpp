@@ -128,6 +128,11 @@ template <class A, class B>
 inline constexpr bool kByElements<std::pair<A, B>> = true;
 template <class T>
 inline constexpr bool kByElements<std::optional<T>> = true;
+// Of a type with a Transfer of its own.
+template <class T, std::size_t N>
+inline constexpr bool kByElements<std::array<T, N>> = !requires {
+  typename Transfer<T>::Raw;
+};
 
 template <class T>
 concept RawTransferable = Shareable<T> && !SharedHandle<T> && !kByElements<T>;
@@ -230,7 +235,7 @@ struct Transfer<std::vector<T>> {
 };
 
 template <Transferable T, std::size_t N>
-requires(!Shareable<std::array<T, N>>) struct Transfer<std::array<T, N>> {
+requires(!detail::RawTransferable<std::array<T, N>>) struct Transfer<std::array<T, N>> {
   static void encode(Encoder& out, const std::array<T, N>& all) {
     for (const T& one : all) Transfer<T>::encode(out, one);
   }
