@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "pool/worker.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -107,6 +109,12 @@ class Worker {
   KnownFunction known_;
 };
 
+// Whose handlers write reports, and concern the process itself alone.
+bool tells_of_a_crash(int signal) noexcept {
+  constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+  return std::find(std::begin(kCrashes), std::end(kCrashes), signal) != std::end(kCrashes);
+}
+
 // Handlers that a forked worker has from its parent are the parent's: one that writes into a pipe (Asio's) would be heard there.
 // Ctrl-C is for the process that has the pool: it ends, and its workers with it, or goes on, and they do. A handler of ours, not
 // SIG_IGN, which programs that a task starts would inherit. SIGTERM is how the pool ends its workers.
@@ -118,7 +126,11 @@ void leave_signals_to_the_owner(sigset_t before) noexcept {
   if (::sigaction(SIGINT, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
     ::sigaction(SIGINT, &own, nullptr);
   own.sa_handler = SIG_DFL;
-  ::sigaction(SIGTERM, &own, nullptr);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    if (signal == SIGINT || tells_of_a_crash(signal) || ::sigaction(signal, nullptr, &now) != 0) continue;
+    const bool has_handler = now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN;
+    if (has_handler || signal == SIGTERM) ::sigaction(signal, &own, nullptr);
+  }
   // All are blocked by who has forked this process.
   ::sigdelset(&before, SIGTERM);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);

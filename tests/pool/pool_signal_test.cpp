@@ -31,12 +31,14 @@ class HandlersOfTheHost {
     told_through = ends_[1];
     interrupt_ = ::signal(SIGINT, tell);
     terminate_ = ::signal(SIGTERM, tell);
+    resize_ = ::signal(SIGWINCH, tell);
   }
   HandlersOfTheHost(const HandlersOfTheHost&) = delete;
   HandlersOfTheHost& operator=(const HandlersOfTheHost&) = delete;
   ~HandlersOfTheHost() {
     ::signal(SIGINT, interrupt_);
     ::signal(SIGTERM, terminate_);
+    ::signal(SIGWINCH, resize_);
     ::close(ends_[0]);
     ::close(ends_[1]);
   }
@@ -49,12 +51,16 @@ class HandlersOfTheHost {
   int ends_[2] = {};
   void (*interrupt_)(int) = nullptr;
   void (*terminate_)(int) = nullptr;
+  void (*resize_)(int) = nullptr;
 };
 
 TEST_P(PoolSignals, AreHeardByNoHandlerOfTheHost) {
   const HandlersOfTheHost handlers;
   Pool pool(pool_of(2));
-  pool.apply([] { ::raise(SIGINT); });
+  pool.apply([] {
+    ::raise(SIGINT);
+    ::raise(SIGWINCH);
+  });
   EXPECT_FALSE(handlers.were_called());
   const auto running = pool.submit(wait_for_ever);
   pool.terminate();
