@@ -11,7 +11,8 @@
 namespace polyproc::inline v0 {
 namespace {
 
-constexpr std::chrono::milliseconds kPutOff{10};
+// Of memory, in one pass: each costs the arena a search for some.
+constexpr std::size_t kMostRefusals = 4;
 // Who does not let go of its queue for half of what the queue waits for (kCourtesy) is stopped.
 constexpr std::chrono::milliseconds kStopped{500};
 
@@ -20,16 +21,17 @@ constexpr std::chrono::milliseconds kStopped{500};
 void PoolCore::submit(TaskGroup& group) {
   const auto guard = lock("giving a task to a pool");
   require_running();
-  const std::size_t count = group.added_.size();
-  if (count == 0) return;
+  if (group.added_.empty()) return;
   or_break("giving tasks to a pool's workers", [&] {
     forget_cancelled();
     if (group.unfinished_ == 0) groups_.emplace(&group, group.shared_from_this());
     if (!std::exchange(group.in_backlog_, true)) backlog_.push_back(group.shared_from_this());
-    for (auto& task : group.added_) group.tasks_.push_back(std::move(task));
+    for (auto& task : group.added_) {
+      group.tasks_.push_back(std::move(task));
+      ++group.unfinished_;
+      ++waiting_;
+    }
     group.added_.clear();
-    group.unfinished_ += count;
-    waiting_ += count;
     feed();
     tell_touched();
   });
@@ -41,10 +43,11 @@ void PoolCore::feed() {
 
 void PoolCore::give_out() {
   const auto now = Clock::now();
+  refusals_ = 0;
   mark_slow(now);
   try_put_off(now);
   take_back_from_slow();
-  while (due() > 0) {
+  while (due() > 0 && refusals_ < kMostRefusals) {
     PoolWorker* worker = least_loaded();
     if (worker == nullptr) break;
     const std::size_t before = due();
@@ -237,6 +240,8 @@ void PoolCore::could_not_put(PoolWorker& worker, std::size_t unsent, const std::
   put_off_.push_back({first.group->shared_from_this(), first.task});
   put_off_at_ = Clock::now();
   ++waiting_;
+  ++refusals_;
+  nudge_keeper();
 }
 
 bool PoolCore::any_runs() const {
@@ -248,12 +253,12 @@ bool PoolCore::may_fit_later(const InHand& task) const {
   return any_runs() && task.group->task(task.task).bytes.size() < Arena::family().stats().limit;
 }
 
-// Now and then, as the attempt costs time; and when nothing runs, whose end would be the occasion for the next one.
+// One of them now and then, as the attempt costs time; and when nothing runs, whose end would be the occasion for the next one.
 void PoolCore::try_put_off(Clock::time_point now) {
   if (put_off_.empty()) return;
   if (any_runs() && now - put_off_at_ < kPutOff) return;
-  again_.insert(again_.begin(), put_off_.begin(), put_off_.end());
-  put_off_.clear();
+  again_.push_front(std::move(put_off_.front()));
+  put_off_.pop_front();
 }
 
 void PoolCore::run_again(const InHand& task) {
@@ -311,7 +316,7 @@ void PoolCore::share_out() {
     if (!idle->takes_tasks() || !idle->in_hand.empty()) continue;
     if (most_tasks_ != 0 && idle->given >= most_tasks_) continue;
     if (!take_back_for_idle()) return;
-    while (due() > 0) {
+    while (due() > 0 && refusals_ < kMostRefusals) {
       const std::size_t before = due();
       fill(*idle, due());
       if (due() == before) break;
@@ -340,15 +345,17 @@ std::size_t PoolCore::cancel(TaskGroup& group) {
   group.for_each_in(TaskGroup::State::in_hand, [&](std::size_t) { any_in_hand = true; });
   if (any_in_hand) take_back(group);
   std::size_t cancelled = 0;
-  group.for_each_in(TaskGroup::State::waiting, [&](std::size_t index) {
-    finish(group, index, {.end = TaskEnd::cancelled, .text = "running a task in a pool: it was cancelled"});
-    ++cancelled;
+  or_break("cancelling tasks of a pool", [&] {
+    std::erase_if(put_off_, [&](const Waiting& each) { return each.group.get() == &group; });
+    group.for_each_in(TaskGroup::State::waiting, [&](std::size_t index) {
+      finish(group, index, {.end = TaskEnd::cancelled, .text = "running a task in a pool: it was cancelled"});
+      --waiting_;
+      ++cancelled;
+    });
+    feed();
+    tell_touched();
+    end_workers_when_done();
   });
-  std::erase_if(put_off_, [&](const Waiting& each) { return each.group.get() == &group; });
-  waiting_ -= cancelled;
-  feed();
-  tell_touched();
-  end_workers_when_done();
   return cancelled;
 }
 

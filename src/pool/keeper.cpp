@@ -68,9 +68,7 @@ void PoolCore::keep() {
   } catch (const std::exception& error) {  // the arena is damaged, or the system out of everything
     if (!guard.owns_lock()) guard.lock();
     break_pool(fmt::format("watching over the workers of a pool: {}", error.what()));
-    for (const auto& worker : workers_) {
-      if (worker->process) worker->process->send(SIGKILL);
-    }
+    send_all(SIGKILL);
     workers_.clear();
   }
   stop_ = true;
@@ -103,6 +101,9 @@ void PoolCore::watch_over_workers(Lock& guard) {
     for (PoolWorker* worker : ended) bury(*worker);
     end_late_tasks();
     kill_the_slow();
+    if (put_off_.empty()) continue;
+    feed();
+    tell_touched();
   }
 }
 
@@ -144,8 +145,7 @@ void PoolCore::start_worker(Lock& guard) {
     launch(*process, guard);
   } catch (...) {
     if (!guard.owns_lock()) guard.lock();
-    worker.process = process;
-    take_out(worker, -SIGKILL);
+    std::erase_if(workers_, [&](const auto& each) { return each.get() == &worker; });
     throw;
   }
   worker.process = process;
@@ -261,11 +261,12 @@ void PoolCore::end_late_tasks() {
 void PoolCore::kill_the_slow() {
   if (!kill_at_.passed()) return;
   kill_at_ = Deadline::never();
-  for (const auto& worker : workers_) worker->process->send(SIGKILL);
+  send_all(SIGKILL);
 }
 
 Deadline PoolCore::next_event() const {
   Deadline next = kill_at_;
+  if (!put_off_.empty()) next = std::min(next, Deadline::at(put_off_at_ + kPutOff));
   if (workers_.size() < processes_ && needs_workers()) next = std::min(next, Deadline::at(next_start_));
   for (const auto& worker : workers_) {
     if (worker->look_again != Clock::time_point{}) next = std::min(next, Deadline::at(worker->look_again));

@@ -64,7 +64,7 @@ void PoolCore::start() {
   } catch (...) {
     {
       const std::lock_guard guard(mutex_);
-      for (const auto& worker : workers_) worker->process->send(SIGKILL);
+      send_all(SIGKILL);
       for (const auto& worker : workers_) (void)worker->process->join(Deadline::never());
       workers_.clear();
       stage_ = Stage::terminated;
@@ -115,16 +115,16 @@ void PoolCore::terminate() {
   drain_before_end();
   stage_ = Stage::terminated;
   why_ended_ = "it was terminated";
-  fail_all(TaskEnd::ended, "running a task in a pool: the pool was terminated before the task ended");
   stop_workers();
+  fail_all(TaskEnd::ended, "running a task in a pool: the pool was terminated before the task ended");
 }
 
 void PoolCore::break_pool(const std::string& why) {
   if (stage_ == Stage::broken || stage_ == Stage::terminated) return;
   stage_ = Stage::broken;
   why_ended_ = why;
-  fail_all(TaskEnd::broken, why);
   stop_workers();
+  fail_all(TaskEnd::broken, why);
 }
 
 void PoolCore::fail_all(TaskEnd end, const std::string& why) {
@@ -133,9 +133,7 @@ void PoolCore::fail_all(TaskEnd end, const std::string& why) {
   put_off_.clear();
   waiting_ = 0;
   for (const auto& worker : workers_) worker->in_hand.clear();
-  const auto groups = std::move(groups_);
-  groups_.clear();
-  for (const auto& [group, held] : groups) {
+  for (const auto& [group, held] : groups_) {
     for (const auto state : {TaskGroup::State::waiting, TaskGroup::State::in_hand}) {
       group->for_each_in(state, [&](std::size_t i) { finish(*group, i, {.end = end, .text = why}); });
     }
@@ -144,11 +142,22 @@ void PoolCore::fail_all(TaskEnd end, const std::string& why) {
   tell_touched();
 }
 
+// To those that have been started.
+void PoolCore::send_all(int signal) noexcept {
+  for (const auto& worker : workers_) {
+    try {
+      if (worker->process) worker->process->send(signal);
+    } catch (const Error&) {
+      // It has ended, and was closed.
+    }
+  }
+}
+
 void PoolCore::stop_workers() {
   for (const auto& worker : workers_) {
     worker->told_to_end = true;
-    if (worker->process) worker->process->send(SIGTERM);
   }
+  send_all(SIGTERM);
   kill_at_ = Deadline::after(kTimeToTerminate);
   nudge_keeper();
 }

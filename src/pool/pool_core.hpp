@@ -125,6 +125,7 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   static constexpr std::size_t kLargestWindow = 4096;
   static constexpr std::chrono::milliseconds kBusy{1};
   static constexpr auto kSlow = 20 * kBusy;
+  static constexpr auto kPutOff = 10 * kBusy;
 
   // Breaks the pool when `act` throws.
   template <class Act>
@@ -188,6 +189,7 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   void break_pool(const std::string& why);
   void fail_all(TaskEnd end, const std::string& why);
   void stop_workers();
+  void send_all(int signal) noexcept;
   void end_workers_when_done();
   void tell_to_end(PoolWorker& worker);
   void drain_before_end() noexcept;
@@ -219,6 +221,7 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   std::deque<Waiting> put_off_;                     // could not be put, so that others went past them
   std::size_t waiting_ = 0;
   Clock::time_point put_off_at_{};  // the last one
+  std::size_t refusals_ = 0;        // of memory, since tasks were last given out
   std::deque<TaskGroup*> touched_;
   std::vector<std::byte> buffer_;   // of reports
   std::vector<std::byte> frames_;   // of tasks
