@@ -44,22 +44,30 @@ struct ManagerServer::State : EventLoop::Watcher {
 
   void ready(std::uint32_t) override {
     try {
-      while (os::Fd socket = detail::ListenerAccess::accept_now(listener)) start_session(std::move(socket));
+      while (os::Fd socket = detail::ListenerAccess::accept_now(listener)) welcome(std::move(socket));
     } catch (const OsError& error) {
-      if (error.code() != EMFILE && error.code() != ENFILE && error.code() != ENOMEM &&
-          error.code() != ENOBUFS)
-        throw;
       // Others wait until some have gone.
-      context.log(LogLevel::error, fmt::format("{}: raise the limit of open files", error.what()));
+      const bool has_too_many = error.code() == EMFILE || error.code() == ENFILE;
+      context.log(LogLevel::error,
+                  fmt::format("{}{}", error.what(), has_too_many ? ": raise the limit of open files" : ""));
       loop.remove(listener.fileno());
       (void)loop.at(EventLoop::Clock::now() + std::chrono::milliseconds(100), [this] { watch_listener(); });
     }
   }
 
-  void start_session(os::Fd socket) {
-    const std::string name = address.family() == Address::Family::tcp
-                                 ? fmt::format("client {} at {}", ++count, peer_address(socket.get()))
-                                 : fmt::format("client {}", ++count);
+  // What is wrong with one who has no key yet is no matter for the others.
+  void welcome(os::Fd socket) {
+    const std::string name = fmt::format("client {}", ++count);
+    try {
+      start_session(std::move(socket), name);
+    } catch (const std::exception& error) {
+      context.log(LogLevel::warning, fmt::format("{}: cannot be served: {}", name, error.what()));
+    }
+  }
+
+  void start_session(os::Fd socket, std::string name) {
+    if (address.family() == Address::Family::tcp)
+      if (const auto from = peer_address(socket.get())) name += fmt::format(" at {}", *from);
     auto session = std::make_unique<Session>(context, make_transport(std::move(socket), options.tls, {}), key,
                                              name, [this](Session& each) { forget(each); });
     Session& started = *session;

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Clients that go, or ask for more, in the middle of what others are served: each test has several things reach the server at once.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <polyproc/manager/manager.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <semaphore>
+#include <string>
+#include <vector>
+
+#include "manager/support.hpp"
+#include "net/connecting.hpp"
+#include "support/certificates.hpp"
+
+namespace polyproc::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+// Keeps the server's thread busy: what comes meanwhile is all there when it goes on.
+class Gate {
+ public:
+  void hold() {
+    is_held.release();
+    may_go_on.acquire();
+  }
+  static inline std::binary_semaphore is_held{0}, may_go_on{0};
+};
+
+const bool kRegistered = [] {
+  Manager::type<Gate>("Gate").constructor<>().method("hold", &Gate::hold);
+  return true;
+}();
+
+// A connection of a CPython client's, which may ask before it has its answers.
+class PythonClient {
+ public:
+  explicit PythonClient(const Address& server, std::optional<Tls> tls = std::nullopt)
+      : connection_(connect_to(server, {.authkey = kKey, .tls = std::move(tls)})) {}
+
+  // The new object's ident. This connection ends with it.
+  Object create(Object type, std::vector<Object> arguments = {}) {
+    arguments.insert(arguments.begin(), std::move(type));
+    ask({}, "create", std::move(arguments));
+    return answer().items()[0];
+  }
+  PythonClient& accept() {
+    ask({}, "accept_connection", {"a thread"});
+    EXPECT_TRUE(answer().is_none());
+    return *this;
+  }
+
+  static std::vector<std::byte> request(const Object& ident, const char* method,
+                                        std::vector<Object> arguments = {}) {
+    return to_pickle(Object::tuple({ident, method, Object::tuple(std::move(arguments)), Object::dict()}));
+  }
+  void ask(const Object& ident, const char* method, std::vector<Object> arguments = {}) const {
+    connection_.send_bytes(request(ident, method, std::move(arguments)));
+  }
+  // All of them in one piece.
+  void ask_together(const Object& ident, const std::vector<const char*>& methods) const {
+    std::vector<std::byte> bytes;
+    for (const char* method : methods) {
+      const auto message = request(ident, method);
+      for (int shift = 24; shift >= 0; shift -= 8)
+        bytes.push_back(static_cast<std::byte>(message.size() >> static_cast<unsigned>(shift)));
+      bytes.insert(bytes.end(), message.begin(), message.end());
+    }
+    ASSERT_EQ(::send(connection_.fileno(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // The result, or "nothing came" after a long time; of an exception its repr.
+  [[nodiscard]] Object answer() const {
+    const auto message = connection_.recv_bytes_for(20s);
+    if (!message) return "nothing came";
+    const Object said = decode_any(*message);
+    return said.items()[0] == Object("#RETURN") ? Object(said.items()[1]) : Object(said.repr());
+  }
+  Object call(const Object& ident, const char* method, std::vector<Object> arguments = {}) const {
+    ask(ident, method, std::move(arguments));
+    return answer();
+  }
+  void shut(int how) const { ::shutdown(connection_.fileno(), how); }
+  void close() { connection_.close(); }
+
+ private:
+  ByteSocketConnection connection_;
+};
+
+class ServerSession : public ::testing::Test {
+ protected:
+  explicit ServerSession(const Address& address = Address::unique(), ServeOptions options = {},
+                         ConnectOptions connecting = {})
+      : server_(address, std::move(options)),
+        tls_(connecting.tls),
+        manager_(Manager::connect(server_.address(), kKey, std::move(connecting))),
+        gate_(manager_.create("Gate")) {}
+
+  [[nodiscard]] PythonClient client() const { return PythonClient(server_.address(), tls_); }
+  [[nodiscard]] PythonClient caller() const { return std::move(client().accept()); }
+  [[nodiscard]] Object create(const char* type, std::vector<Object> arguments = {}) const {
+    return client().create(type, std::move(arguments));
+  }
+  // The server has taken what was sent before: it has looked at its sockets between the first call and the last one.
+  void settle() const {
+    for (int i = 0; i < 3; ++i) (void)manager_.number_of_objects();
+  }
+  // What `body` does reaches the server in its order, and at once.
+  template <class Body>
+  void at_once(Body body) {
+    settle();
+    auto held = gate_.call_async<void>("hold");
+    Gate::is_held.acquire();
+    body();
+    Gate::may_go_on.release();
+    held.get();
+  }
+  void TearDown() override { EXPECT_EQ(manager_.list<int>({1})[0], 1) << "it serves others"; }
+
+  ServerThread server_;
+  std::optional<Tls> tls_;
+  Manager manager_;
+  Proxy gate_;
+};
+
+class ServerSessionOverTcp : public ServerSession {
+ protected:
+  ServerSessionOverTcp() : ServerSession(Address("127.0.0.1:0")) {}
+};
+
+TEST_F(ServerSessionOverTcp, OneThatIsResetBeforeItIsAcceptedEndsNobody) {
+  at_once([&] {
+    const os::Fd socket = connect_socket(server_.address(), Deadline::after(20s));
+    const linger none{1, 0};
+    ASSERT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+  });
+  EXPECT_EQ(caller().call(create("list"), "__len__"), 0);
+}
+
+}  // namespace
+}  // namespace polyproc::testing
