@@ -140,7 +140,8 @@ std::optional<Answer> ConditionObject::wait(Call& call) {
 }
 
 void ConditionObject::notify_waiting(std::size_t count) {
-  for (count = std::min(count, sleepers_.size()); count != 0; --count) (void)sleepers_.front().try_again();
+  for (count = std::min(count, sleepers_.size()); count != 0 && !sleepers_.empty(); --count)
+    (void)sleepers_.front().try_again();
 }
 
 std::optional<Answer> ConditionObject::notify(Call& call) {

@@ -131,13 +131,11 @@ void PythonPeer::answer_call(Answer answer) {
 void PythonPeer::send_result(std::uint64_t, const Object& result) {
   waits_ = false;
   reply("#RETURN", result);
-  wire_.resume();
 }
 
 void PythonPeer::send_exception(std::uint64_t, const Object& exception) {
   waits_ = false;
   reply("#ERROR", exception);
-  wire_.resume();
 }
 
 void PythonPeer::send_traceback(const std::string& text) {

@@ -142,5 +142,69 @@ TEST_F(ServerSessionOverTcp, OneThatIsResetBeforeItIsAcceptedEndsNobody) {
   EXPECT_EQ(caller().call(create("list"), "__len__"), 0);
 }
 
+// An answer that wakes one client lets it go on with what it has asked further only when the call that woke it is done.
+TEST_F(ServerSession, WhatOneHasAskedFurtherWaitsForTheCallThatWakesIt) {
+  const Object barrier = create("Barrier", {3});
+  const PythonClient first = caller(), second = caller(), third = caller();
+  at_once([&] {
+    first.ask_together(barrier, {"wait", "abort"});
+    second.ask(barrier, "wait");
+    third.ask(barrier, "wait");
+  });
+  EXPECT_EQ(first.answer(), 0);
+  EXPECT_EQ(second.answer(), 1);
+  EXPECT_EQ(third.answer(), 2);
+  EXPECT_TRUE(first.answer().is_none());
+  EXPECT_THAT(third.call(barrier, "wait").as_string(), HasSubstr("BrokenBarrierError"));
+}
+
+// Each has asked for the release along with the lock: the next one's turn comes after it, not inside of it.
+TEST_F(ServerSession, ManyWhoHaveAskedForTheReleaseWithTheLockTakeTheirTurns) {
+  const Object lock = create("Lock");
+  const PythonClient holder = caller();
+  EXPECT_EQ(holder.call(lock, "acquire"), true);
+  std::vector<PythonClient> others;
+  for (int i = 0; i < 300; ++i) others.push_back(caller());
+  for (const auto& each : others) each.ask_together(lock, {"acquire", "release"});
+  settle();
+  EXPECT_TRUE(holder.call(lock, "release").is_none());
+  for (const auto& each : others) {
+    EXPECT_EQ(each.answer(), true);
+    EXPECT_TRUE(each.answer().is_none());
+  }
+}
+
+// A certificate of the server's own.
+class ServerSessionOverTls : public ServerSession {
+ protected:
+  struct Folder {
+    Folder() {
+      std::string name = (std::filesystem::temp_directory_path() / "polyproc-session-XXXXXX").string();
+      if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+      path = name;
+      make_certificate(path, "server", "IP:127.0.0.1");
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+    std::filesystem::path path;
+  };
+  explicit ServerSessionOverTls(const Folder& folder = {})
+      : ServerSession(Address("127.0.0.1:0"),
+                      {.tls = Tls::server(folder.path / "server.pem", folder.path / "server.key")},
+                      {.tls = Tls::client(folder.path / "server.pem")}) {}
+};
+
+// More than the server keeps unsent before it asks for more.
+TEST_F(ServerSessionOverTls, WhatWasAskedBehindALargeAnswerIsAnswered) {
+  const std::string large(std::size_t{16} << 20, 'x');
+  const Object list = create("list", {Object::list({large})});
+  const PythonClient asking = caller();
+  at_once([&] {
+    asking.ask(list, "__getitem__", {0});
+    asking.ask(list, "__len__");
+  });
+  EXPECT_EQ(asking.answer(), Object(large));
+  EXPECT_EQ(asking.answer(), 1);
+}
+
 }  // namespace
 }  // namespace polyproc::testing
