@@ -4,8 +4,10 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <deque>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <polyproc/os/error.hpp>
 
@@ -75,15 +77,17 @@ struct ManagerServer::State : EventLoop::Watcher {
     started.start();
   }
 
-  // Destroyed when nobody is inside of it.
+  // Destroyed when nobody is inside of it, and what it has deferred itself is done: each in its own turn. What it holds goes to
+  // others, who may be found gone thereby.
   void forget(Session& session) {
     const auto found = sessions.find(&session);
     if (found == sessions.end()) return;  // all are being destroyed
     ended.push_back(std::move(found->second));
     sessions.erase(found);
     loop.defer([this] {
-      // What one holds goes to others, who may be found gone thereby.
-      while (!ended.empty()) (void)std::exchange(ended, {});
+      auto first = std::move(ended.front());
+      ended.pop_front();
+      first.reset();
       objects.drop_ended();
     });
   }
@@ -91,7 +95,10 @@ struct ManagerServer::State : EventLoop::Watcher {
   void stop(std::string_view reason) {
     loop.defer([this, why = std::string(reason)] {
       context.log(LogLevel::info, fmt::format("ends: {}", why));
-      for (auto& [at, session] : sessions) session->say_farewell(why);
+      // Those who are found gone are among the ended.
+      std::vector<Session*> all;
+      for (const auto& [at, session] : sessions) all.push_back(at);
+      for (Session* const each : all) each->say_farewell(why);
       loop.stop();
     });
   }
@@ -117,7 +124,7 @@ struct ManagerServer::State : EventLoop::Watcher {
   ServerContext context;
   std::uint64_t count = 0;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
-  std::vector<std::unique_ptr<Session>> ended;
+  std::deque<std::unique_ptr<Session>> ended;  // in their order
   std::vector<std::unique_ptr<End>> ends;
 };
 

@@ -174,6 +174,38 @@ TEST_F(ServerSession, ManyWhoHaveAskedForTheReleaseWithTheLockTakeTheirTurns) {
   }
 }
 
+// It has been answered, and is to go on with what it has asked further, when it goes.
+TEST_F(ServerSession, OneThatGoesWhenItIsToGoOnIsLeftAlone) {
+  const Object queue = create("Queue");
+  PythonClient other = caller();
+  const PythonClient going = caller(), putting = caller();
+  going.ask_together(queue, {"get", "get", "qsize"});
+  at_once([&] {
+    other.close();
+    putting.ask(queue, "put", {1});
+    going.shut(SHUT_WR);
+  });
+  EXPECT_TRUE(putting.answer().is_none());
+  EXPECT_EQ(going.answer(), 1);
+}
+
+TEST_F(ServerSession, ThoseWhoCannotBeToldOfTheEndDoNotKeepItFromTheOthers) {
+  std::vector<PythonClient> clients;
+  {
+    ServerThread server;
+    const Object queue = PythonClient(server.address()).create("Queue");
+    for (int i = 0; i < 20; ++i) {
+      PythonClient& each = clients.emplace_back(server.address()).accept();
+      if (i % 2 == 0) each.shut(SHUT_RD);
+      each.ask(queue, "get");
+    }
+    const auto manager = Manager::connect(server.address(), kKey);
+    for (int i = 0; i < 3; ++i) (void)manager.number_of_objects();
+  }
+  for (std::size_t i = 1; i < clients.size(); i += 2)
+    EXPECT_THAT(clients[i].answer().as_string(), HasSubstr("EOFError"));
+}
+
 // A certificate of the server's own.
 class ServerSessionOverTls : public ServerSession {
  protected:
