@@ -108,6 +108,10 @@ void ClientEnd::fail(std::uint64_t number, const Object& exception) {
   send_exception(number, exception);
 }
 
+void ClientEnd::withdraw() noexcept {
+  for (const auto& [number, call] : waiting_) call->leave();
+}
+
 void ClientEnd::give_back() noexcept {
   for (auto ended = std::exchange(waiting_, {}); !ended.empty();) (void)ended.extract(ended.begin());
   for (auto& [address, lock] : std::exchange(locks_, {}))

@@ -113,6 +113,9 @@ class ClientEnd {
   void answer(std::uint64_t number, Object result);
   void fail(std::uint64_t number, const Object& exception);
   [[nodiscard]] bool is_waiting(std::uint64_t number) const { return waiting_.contains(number); }
+  // It is gone: its calls wait in no list any more, so that nothing is given to them. What follows from that for others has its
+  // turn with give_back().
+  void withdraw() noexcept;
   // Ends its waiting calls, and gives back its locks.
   void give_back() noexcept;
   // Answers all that wait with this exception.

@@ -276,6 +276,7 @@ void Session::end(LogLevel level, std::string_view reason) {
   if (std::exchange(stage_, Stage::ended) == Stage::ended) return;
   context_.log(level, fmt::format("{}: ended: {}", name_, reason));
   context_.loop.remove(transport_->fd());
+  if (peer_) peer_->withdraw();
   ended_(*this);
 }
 

@@ -148,7 +148,9 @@ std::optional<Answer> BarrierObject::wait(Call& call) {
         waiting.leave();
         return break_it();
       });
-  waiting.if_abandoned([self] { self->break_all(); });
+  waiting.if_abandoned([self, generation = generation_] {
+    if (self->generation_ == generation) self->break_all();
+  });
   return std::nullopt;
 }
 
@@ -156,6 +158,7 @@ std::optional<Answer> BarrierObject::reset(Call& call) {
   (void)call.bind({});
   fail_waiting();
   broken_ = false;
+  ++generation_;
   return Object();
 }
 

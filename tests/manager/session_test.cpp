@@ -206,6 +206,49 @@ TEST_F(ServerSession, ThoseWhoCannotBeToldOfTheEndDoNotKeepItFromTheOthers) {
     EXPECT_THAT(clients[i].answer().as_string(), HasSubstr("EOFError"));
 }
 
+TEST_F(ServerSession, WhatIsPutAfterAClientHasGoneIsNotGivenToIt) {
+  const Object queue = create("Queue");
+  PythonClient going = caller();
+  const PythonClient putting = caller();
+  going.ask(queue, "get");
+  at_once([&] {
+    going.close();
+    putting.ask(queue, "put", {1});
+  });
+  EXPECT_TRUE(putting.answer().is_none());
+  EXPECT_EQ(putting.call(queue, "get_nowait"), 1);
+}
+
+TEST_F(ServerSession, ALockThatIsReleasedAfterAClientHasGoneIsFree) {
+  const Object lock = create("Lock");
+  PythonClient going = caller();
+  const PythonClient holder = caller();
+  EXPECT_EQ(holder.call(lock, "acquire"), true);
+  going.ask(lock, "acquire");
+  at_once([&] {
+    going.close();
+    holder.ask(lock, "release");
+  });
+  EXPECT_TRUE(holder.answer().is_none());
+  EXPECT_EQ(holder.call(lock, "acquire", {false}), true);
+}
+
+TEST_F(ServerSession, ABarrierThatIsResetAfterAClientHasGoneIsWhole) {
+  const Object barrier = create("Barrier", {2});
+  PythonClient going = caller();
+  const PythonClient first = caller(), second = caller();
+  going.ask(barrier, "wait");
+  at_once([&] {
+    going.close();
+    first.ask(barrier, "reset");
+  });
+  EXPECT_TRUE(first.answer().is_none());
+  first.ask(barrier, "wait");
+  settle();
+  EXPECT_EQ(second.call(barrier, "wait"), 1);
+  EXPECT_EQ(first.answer(), 0);
+}
+
 // A certificate of the server's own.
 class ServerSessionOverTls : public ServerSession {
  protected:
