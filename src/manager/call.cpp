@@ -49,15 +49,23 @@ void WaitingCall::wait_in(CallList& list, Attempt attempt, Deadline until, Attem
   });
 }
 
+// Whatever it throws is the answer: who tries is another client's call, a timer or the end of a client.
 bool WaitingCall::finish(const Attempt& attempt) {
+  std::optional<Object> result, exception;
   try {
-    auto result = attempt();
-    if (!result) return false;
-    answer(std::move(*result));
+    try {
+      result = attempt();
+    } catch (...) {
+      rethrow_as_python_error();
+    }
   } catch (const PythonError& error) {
-    fail(error.exception());
+    exception = error.exception();
   }
-  return true;
+  if (exception)
+    fail(*exception);
+  else if (result)
+    answer(std::move(*result));
+  return exception || result;
 }
 
 bool WaitingCall::try_again() {

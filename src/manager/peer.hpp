@@ -80,8 +80,6 @@ class Peer : public ClientEnd {
 
 // "KeyError: 'name'"
 [[nodiscard]] std::string describe(const Object& exception);
-// The exception that is being handled, as a PythonError.
-[[noreturn]] void rethrow_as_python_error();
 // Whether a value may hold proxies, by its bytes.
 [[nodiscard]] bool may_hold_proxies(std::span<const std::byte> pickle) noexcept;
 
