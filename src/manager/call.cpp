@@ -11,6 +11,14 @@ namespace polyproc::inline v0 {
 
 LockHolder::~LockHolder() = default;
 
+bool HeldLock::is_held() const noexcept {
+  const auto still = lock.lock();
+  return still && still->is_held_for(client);
+}
+void HeldLock::release() const {
+  if (const auto still = lock.lock()) still->release_for(client);
+}
+
 // A waiting call holds the object that its list is in.
 CallList::~CallList() { assert(calls_.empty()); }
 
@@ -118,6 +126,14 @@ void ClientEnd::fail(std::uint64_t number, const Object& exception) {
 
 void ClientEnd::withdraw() noexcept {
   for (const auto& [number, call] : waiting_) call->leave();
+}
+
+std::vector<HeldLock> ClientEnd::hand_over_locks() {
+  std::vector<HeldLock> held;
+  for (const auto& [address, lock] : locks_) held.push_back({id_, lock});
+  std::erase_if(held, [](const HeldLock& each) { return !each.is_held(); });
+  locks_.clear();
+  return held;
 }
 
 void ClientEnd::give_back() noexcept {

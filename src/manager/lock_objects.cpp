@@ -49,7 +49,7 @@ bool LockObject::is_held_by(const Caller& caller) const noexcept {
 }
 
 void LockObject::release_for(std::uint64_t client) {
-  if (count_ == 0 || owner_.client != client) return;
+  if (!is_held_for(client)) return;
   abandoned_ = true;
   set_free();
 }

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <filesystem>
 #include <semaphore>
 #include <string>
@@ -15,6 +16,7 @@
 #include "manager/support.hpp"
 #include "net/connecting.hpp"
 #include "support/certificates.hpp"
+#include "support/forked_child.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -247,6 +249,48 @@ TEST_F(ServerSession, ABarrierThatIsResetAfterAClientHasGoneIsWhole) {
   settle();
   EXPECT_EQ(second.call(barrier, "wait"), 1);
   EXPECT_EQ(first.answer(), 0);
+}
+
+// As a connection of CPython's does with its thread.
+TEST_F(ServerSession, ALockOutlivesTheConnectionOfTheThreadThatHasIt) {
+  const Object lock = create("Lock");
+  PythonClient ending = caller();
+  EXPECT_EQ(ending.call(lock, "acquire"), true);
+  at_once([&] { ending.close(); });
+  settle();
+  const PythonClient other = caller();
+  EXPECT_EQ(other.call(lock, "acquire", {false}), false);
+  EXPECT_TRUE(other.call(lock, "release").is_none());
+  EXPECT_EQ(other.call(lock, "acquire", {false}), true);
+}
+
+TEST_F(ServerSession, ALockOfAThreadThatHasEndedIsFreeWhenItsProcessEnds) {
+  const Object lock = create("Lock");
+  const SharedPage<std::atomic<bool>> is_held;
+  ForkedChild child([&] {
+    PythonClient ending = caller();
+    EXPECT_EQ(ending.call(lock, "acquire"), true);
+    ending.close();
+    *is_held = true;
+    for (;;) ::pause();
+  });
+  ASSERT_TRUE(wait_until([&] { return is_held->load(); }));
+  settle();
+  const PythonClient other = caller();
+  EXPECT_EQ(other.call(lock, "acquire", {false}), false);
+  other.ask(lock, "acquire");
+  child.kill(SIGKILL);
+  EXPECT_THAT(other.answer().as_string(), HasSubstr("OSError"));
+  EXPECT_EQ(other.call(lock, "acquire", {false}), true);
+}
+
+// Nobody there can tell when the process ends.
+TEST_F(ServerSessionOverTcp, ALockIsFreeWithTheConnectionThatHasIt) {
+  const Object lock = create("Lock");
+  PythonClient ending = caller();
+  EXPECT_EQ(ending.call(lock, "acquire"), true);
+  ending.close();
+  EXPECT_THAT(caller().call(lock, "acquire").as_string(), HasSubstr("OSError"));
 }
 
 // A certificate of the server's own.
