@@ -11,6 +11,14 @@ namespace polyproc::inline v0 {
 
 LockHolder::~LockHolder() = default;
 
+bool HeldLock::is_held() const noexcept {
+  const auto still = lock.lock();
+  return still && still->is_held_for(client);
+}
+void HeldLock::release() const {
+  if (const auto still = lock.lock()) still->release_for(client);
+}
+
 // A waiting call holds the object that its list is in.
 CallList::~CallList() { assert(calls_.empty()); }
 
@@ -49,15 +57,23 @@ void WaitingCall::wait_in(CallList& list, Attempt attempt, Deadline until, Attem
   });
 }
 
+// Whatever it throws is the answer: who tries is another client's call, a timer or the end of a client.
 bool WaitingCall::finish(const Attempt& attempt) {
+  std::optional<Object> result, exception;
   try {
-    auto result = attempt();
-    if (!result) return false;
-    answer(std::move(*result));
+    try {
+      result = attempt();
+    } catch (...) {
+      rethrow_as_python_error();
+    }
   } catch (const PythonError& error) {
-    fail(error.exception());
+    exception = error.exception();
   }
-  return true;
+  if (exception)
+    fail(*exception);
+  else if (result)
+    answer(std::move(*result));
+  return exception || result;
 }
 
 bool WaitingCall::try_again() {
@@ -106,6 +122,18 @@ void ClientEnd::answer(std::uint64_t number, Object result) {
 void ClientEnd::fail(std::uint64_t number, const Object& exception) {
   const auto ended = waiting_.extract(number);
   send_exception(number, exception);
+}
+
+void ClientEnd::withdraw() noexcept {
+  for (const auto& [number, call] : waiting_) call->leave();
+}
+
+std::vector<HeldLock> ClientEnd::hand_over_locks() {
+  std::vector<HeldLock> held;
+  for (const auto& [address, lock] : locks_) held.push_back({id_, lock});
+  std::erase_if(held, [](const HeldLock& each) { return !each.is_held(); });
+  locks_.clear();
+  return held;
 }
 
 void ClientEnd::give_back() noexcept {

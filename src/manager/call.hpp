@@ -93,6 +93,15 @@ class LockHolder {
   virtual ~LockHolder();
   // The client is gone.
   virtual void release_for(std::uint64_t client) = 0;
+  [[nodiscard]] virtual bool is_held_for(std::uint64_t client) const noexcept = 0;
+};
+
+// What a client's connection that is gone has held.
+struct HeldLock {
+  std::uint64_t client;
+  std::weak_ptr<LockHolder> lock;
+  [[nodiscard]] bool is_held() const noexcept;
+  void release() const;
 };
 
 // A client as objects see it: where answers go, and what it holds.
@@ -113,6 +122,11 @@ class ClientEnd {
   void answer(std::uint64_t number, Object result);
   void fail(std::uint64_t number, const Object& exception);
   [[nodiscard]] bool is_waiting(std::uint64_t number) const { return waiting_.contains(number); }
+  // It is gone: its calls wait in no list any more, so that nothing is given to them. What follows from that for others has its
+  // turn with give_back().
+  void withdraw() noexcept;
+  // The locks that it holds, which give_back() does not give back then.
+  [[nodiscard]] std::vector<HeldLock> hand_over_locks();
   // Ends its waiting calls, and gives back its locks.
   void give_back() noexcept;
   // Answers all that wait with this exception.

@@ -48,6 +48,7 @@ class ClientProcesses::Process final : public EventLoop::Watcher {
     all_.loop_.remove(pidfd_.get());
     for (const auto& [object, count] : references_)
       for (std::uint64_t i = 0; i < count; ++i) all_.objects_.decrease(object);
+    for (const HeldLock& each : locks_) each.release();
   }
 
   void ready(std::uint32_t) override {
@@ -60,11 +61,15 @@ class ClientProcesses::Process final : public EventLoop::Watcher {
     return ::poll(&poll, 1, 0) == 1;
   }
   void took(std::uint64_t object) { ++references_[object]; }
-  // Whether it has any.
+  void holds(const std::vector<HeldLock>& locks) {
+    std::erase_if(locks_, [](const HeldLock& each) { return !each.is_held(); });
+    locks_.insert(locks_.end(), locks.begin(), locks.end());
+  }
+  // Whether it is still to be watched.
   bool gave(std::uint64_t object) noexcept {
     const auto found = references_.find(object);
     if (found != references_.end() && --found->second == 0) references_.erase(found);
-    return !references_.empty();
+    return !references_.empty() || !locks_.empty();
   }
 
  private:
@@ -72,6 +77,7 @@ class ClientProcesses::Process final : public EventLoop::Watcher {
   pid_t pid_;
   os::Fd pidfd_;
   std::unordered_map<std::uint64_t, std::uint64_t> references_;
+  std::vector<HeldLock> locks_;  // and of those that others have released meanwhile some
 };
 
 ClientProcesses::ClientProcesses(EventLoop& loop, ObjectTable& objects) : loop_(loop), objects_(objects) {}
@@ -88,22 +94,42 @@ ClientProcesses::Process* ClientProcesses::find(pid_t pid) {
 
 void ClientProcesses::end(pid_t pid) noexcept { processes_.erase(pid); }
 
+ClientProcesses::Process* ClientProcesses::find_or_watch(int socket, pid_t pid) {
+  if (Process* const known = find(pid)) return known;
+  auto pidfd = open_process_behind(socket, pid);
+  if (!pidfd) return nullptr;
+  auto process = std::make_unique<Process>(*this, pid, std::move(*pidfd));
+  return processes_.emplace(pid, std::move(process)).first->second.get();
+}
+
 void ClientProcesses::took(int socket, std::uint64_t object) {
   const pid_t pid = pid_behind(socket);
   if (pid == 0) return;
-  Process* process = find(pid);
-  if (process == nullptr) {
-    try {
-      auto pidfd = open_process_behind(socket, pid);
-      if (!pidfd) return objects_.decrease(object);
-      process = (processes_[pid] = std::make_unique<Process>(*this, pid, std::move(*pidfd))).get();
-    } catch (...) {
-      processes_.erase(pid);
-      objects_.decrease(object);
-      throw;
-    }
+  try {
+    Process* const process = find_or_watch(socket, pid);
+    if (process == nullptr) return objects_.decrease(object);
+    process->took(object);
+  } catch (...) {
+    objects_.decrease(object);
+    throw;
   }
-  process->took(object);
+}
+
+void ClientProcesses::holds(int socket, std::vector<HeldLock> locks) {
+  if (locks.empty()) return;
+  const auto release = [&] {
+    for (const HeldLock& each : locks) each.release();
+  };
+  const pid_t pid = pid_behind(socket);
+  if (pid == 0) return release();
+  try {
+    Process* const process = find_or_watch(socket, pid);
+    if (process == nullptr) return release();
+    process->holds(locks);
+  } catch (...) {
+    release();
+    throw;
+  }
 }
 
 void ClientProcesses::gave(int socket, std::uint64_t object) noexcept {

@@ -103,9 +103,10 @@ void EventLoop::take_posted() {
 int EventLoop::time_left() const {
   if (!deferred_.empty() || !looked_at_.empty()) return 0;
   if (timers_.empty()) return -1;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - Clock::now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+  const auto first = timers_.begin()->first, now = Clock::now();
+  if (first <= now) return 0;  // the time between overflows for one that is always due
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - now).count();
+  return static_cast<int>(std::min<std::int64_t>(left, 3'600'000));
 }
 
 void EventLoop::run_timers() {

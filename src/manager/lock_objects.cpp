@@ -49,7 +49,7 @@ bool LockObject::is_held_by(const Caller& caller) const noexcept {
 }
 
 void LockObject::release_for(std::uint64_t client) {
-  if (count_ == 0 || owner_.client != client) return;
+  if (!is_held_for(client)) return;
   abandoned_ = true;
   set_free();
 }
@@ -140,7 +140,8 @@ std::optional<Answer> ConditionObject::wait(Call& call) {
 }
 
 void ConditionObject::notify_waiting(std::size_t count) {
-  for (count = std::min(count, sleepers_.size()); count != 0; --count) (void)sleepers_.front().try_again();
+  for (count = std::min(count, sleepers_.size()); count != 0 && !sleepers_.empty(); --count)
+    (void)sleepers_.front().try_again();
 }
 
 std::optional<Answer> ConditionObject::notify(Call& call) {

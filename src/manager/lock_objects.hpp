@@ -15,6 +15,9 @@ class LockObject : public WithMethods<LockObject>, public LockHolder {
   static const Methods<LockObject>& methods();
   [[nodiscard]] std::string repr() const override;
   void release_for(std::uint64_t client) override;
+  [[nodiscard]] bool is_held_for(std::uint64_t client) const noexcept override {
+    return count_ != 0 && owner_.client == client;
+  }
 
   // True when it is the caller's now. Throws PythonError when its owner has died.
   [[nodiscard]] bool try_take(const Caller& caller, std::uint64_t count = 1);

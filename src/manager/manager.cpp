@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "manager/link.hpp"
 #include "manager/user_types.hpp"
+#include "os/owner_signals.hpp"
 #include "os/pidfd.hpp"
 
 namespace polyproc::inline v0 {
@@ -63,8 +65,18 @@ namespace {
 
 using Control = Connection<std::vector<std::string>>;
 
+// Whatever the program does with signals: it may have SIGTERM blocked in the thread that starts the server.
+void take_only_termination() noexcept {
+  os::leave_signals_to_owner();
+  sigset_t termination;
+  ::sigemptyset(&termination);
+  ::sigaddset(&termination, SIGTERM);
+  ::pthread_sigmask(SIG_UNBLOCK, &termination, nullptr);
+}
+
 // In the server process. Says {"at", address} or {"error", text}; ends when it hears anything, or its owner has ended.
 void run_server(ServerStart start, const Control& control) {
+  take_only_termination();
   std::optional<ManagerServer> server;
   std::optional<os::Fd> owner;
   try {

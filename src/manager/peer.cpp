@@ -2,36 +2,12 @@
 #include "manager/peer.hpp"
 
 #include <cstring>
-#include <new>
-#include <stdexcept>
 
 #include <polyproc/codec/decode_error.hpp>
 
 namespace polyproc::inline v0 {
 
 Peer::Wire::~Wire() = default;
-
-void rethrow_as_python_error() {
-  try {
-    throw;
-  } catch (const PythonError&) {
-    throw;
-  } catch (const TypeMismatch& error) {
-    throw PythonError("TypeError", error.what());
-  } catch (const InvalidArgument& error) {
-    throw PythonError("ValueError", error.what());
-  } catch (const std::bad_alloc&) {
-    throw PythonError("MemoryError");
-  } catch (const std::length_error& error) {
-    throw PythonError("MemoryError", error.what());
-  } catch (const std::out_of_range& error) {
-    throw PythonError("IndexError", error.what());
-  } catch (const std::exception& error) {
-    throw PythonError("RuntimeError", error.what());
-  } catch (...) {
-    throw PythonError("RuntimeError", "an exception that is none of std::exception's");
-  }
-}
 
 std::string describe(const Object& exception) {
   if (exception.kind() != Kind::instance || exception.callable().kind() != Kind::name)

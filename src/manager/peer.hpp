@@ -38,9 +38,8 @@ class Peer : public ClientEnd {
   class Wire {
    public:
     virtual ~Wire();
+    // Takes nothing from the client meanwhile: what it has asked further, and its peer takes from now on, comes later.
     virtual void send(std::span<const std::byte> message) = 0;
-    // The peer takes messages again.
-    virtual void resume() = 0;
     // Ends when all is sent.
     virtual void close() = 0;
     // Whether memory goes along with the next message that is sent, for the connection to go on in.
@@ -55,7 +54,7 @@ class Peer : public ClientEnd {
       : ClientEnd(context.loop), context_(context), wire_(wire) {}
 
   virtual void take(std::span<const std::byte> message) = 0;
-  // Whether it takes another message now; if not, it calls resume() later.
+  // Whether it takes another message now; if not, it does once it has sent an answer.
   [[nodiscard]] virtual bool takes_more() const noexcept { return true; }
 
  protected:
@@ -81,8 +80,6 @@ class Peer : public ClientEnd {
 
 // "KeyError: 'name'"
 [[nodiscard]] std::string describe(const Object& exception);
-// The exception that is being handled, as a PythonError.
-[[noreturn]] void rethrow_as_python_error();
 // Whether a value may hold proxies, by its bytes.
 [[nodiscard]] bool may_hold_proxies(std::span<const std::byte> pickle) noexcept;
 

@@ -29,4 +29,7 @@ class PythonError : public std::exception {
   Object exception_;
 };
 
+// The exception that is being handled, as a PythonError.
+[[noreturn]] void rethrow_as_python_error();
+
 }  // namespace polyproc::inline v0

@@ -7,7 +7,16 @@
 
 namespace polyproc::inline v0 {
 
-PythonPeer::~PythonPeer() { give_back(); }
+// A thread of the client's ends, and its connection with it: what it holds is the process's, as its references are.
+PythonPeer::~PythonPeer() {
+  try {
+    context_.processes.holds(wire_.socket(), hand_over_locks());
+  } catch (const std::exception& error) {
+    context_.log(LogLevel::warning,
+                 fmt::format("{}: its locks are given back: {}", wire_.name(), error.what()));
+  }
+  give_back();
+}
 
 PythonPeer::Request PythonPeer::parse(const Object& message) {
   if (message.kind() != Kind::tuple && message.kind() != Kind::list)
@@ -131,13 +140,11 @@ void PythonPeer::answer_call(Answer answer) {
 void PythonPeer::send_result(std::uint64_t, const Object& result) {
   waits_ = false;
   reply("#RETURN", result);
-  wire_.resume();
 }
 
 void PythonPeer::send_exception(std::uint64_t, const Object& exception) {
   waits_ = false;
   reply("#ERROR", exception);
-  wire_.resume();
 }
 
 void PythonPeer::send_traceback(const std::string& text) {

@@ -4,8 +4,10 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <deque>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <polyproc/os/error.hpp>
 
@@ -44,22 +46,30 @@ struct ManagerServer::State : EventLoop::Watcher {
 
   void ready(std::uint32_t) override {
     try {
-      while (os::Fd socket = detail::ListenerAccess::accept_now(listener)) start_session(std::move(socket));
+      while (os::Fd socket = detail::ListenerAccess::accept_now(listener)) welcome(std::move(socket));
     } catch (const OsError& error) {
-      if (error.code() != EMFILE && error.code() != ENFILE && error.code() != ENOMEM &&
-          error.code() != ENOBUFS)
-        throw;
       // Others wait until some have gone.
-      context.log(LogLevel::error, fmt::format("{}: raise the limit of open files", error.what()));
+      const bool has_too_many = error.code() == EMFILE || error.code() == ENFILE;
+      context.log(LogLevel::error,
+                  fmt::format("{}{}", error.what(), has_too_many ? ": raise the limit of open files" : ""));
       loop.remove(listener.fileno());
       (void)loop.at(EventLoop::Clock::now() + std::chrono::milliseconds(100), [this] { watch_listener(); });
     }
   }
 
-  void start_session(os::Fd socket) {
-    const std::string name = address.family() == Address::Family::tcp
-                                 ? fmt::format("client {} at {}", ++count, peer_address(socket.get()))
-                                 : fmt::format("client {}", ++count);
+  // What is wrong with one who has no key yet is no matter for the others.
+  void welcome(os::Fd socket) {
+    const std::string name = fmt::format("client {}", ++count);
+    try {
+      start_session(std::move(socket), name);
+    } catch (const std::exception& error) {
+      context.log(LogLevel::warning, fmt::format("{}: cannot be served: {}", name, error.what()));
+    }
+  }
+
+  void start_session(os::Fd socket, std::string name) {
+    if (address.family() == Address::Family::tcp)
+      if (const auto from = peer_address(socket.get())) name += fmt::format(" at {}", *from);
     auto session = std::make_unique<Session>(context, make_transport(std::move(socket), options.tls, {}), key,
                                              name, [this](Session& each) { forget(each); });
     Session& started = *session;
@@ -67,15 +77,17 @@ struct ManagerServer::State : EventLoop::Watcher {
     started.start();
   }
 
-  // Destroyed when nobody is inside of it.
+  // Destroyed when nobody is inside of it, and what it has deferred itself is done: each in its own turn. What it holds goes to
+  // others, who may be found gone thereby.
   void forget(Session& session) {
     const auto found = sessions.find(&session);
     if (found == sessions.end()) return;  // all are being destroyed
     ended.push_back(std::move(found->second));
     sessions.erase(found);
     loop.defer([this] {
-      // What one holds goes to others, who may be found gone thereby.
-      while (!ended.empty()) (void)std::exchange(ended, {});
+      auto first = std::move(ended.front());
+      ended.pop_front();
+      first.reset();
       objects.drop_ended();
     });
   }
@@ -83,7 +95,10 @@ struct ManagerServer::State : EventLoop::Watcher {
   void stop(std::string_view reason) {
     loop.defer([this, why = std::string(reason)] {
       context.log(LogLevel::info, fmt::format("ends: {}", why));
-      for (auto& [at, session] : sessions) session->say_farewell(why);
+      // Those who are found gone are among the ended.
+      std::vector<Session*> all;
+      for (const auto& [at, session] : sessions) all.push_back(at);
+      for (Session* const each : all) each->say_farewell(why);
       loop.stop();
     });
   }
@@ -109,7 +124,7 @@ struct ManagerServer::State : EventLoop::Watcher {
   ServerContext context;
   std::uint64_t count = 0;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
-  std::vector<std::unique_ptr<Session>> ended;
+  std::deque<std::unique_ptr<Session>> ended;  // in their order
   std::vector<std::unique_ptr<End>> ends;
 };
 

@@ -49,7 +49,10 @@ Session::Session(ServerContext& context, std::unique_ptr<Transport> transport, c
 }
 
 void Session::start() {
-  guarded([&] { receive(); });
+  guarded([&] {
+    (void)receive();
+    take_left();
+  });
 }
 
 Session::~Session() {
@@ -66,12 +69,7 @@ void Session::guarded(Body body) {
   const bool was_inside = std::exchange(is_inside_, true);
   try {
     body();
-    // What has been sent makes room for what was left.
-    while (!was_inside) {
-      flush();
-      if (input_.empty() || !takes_message()) break;
-      take_input();
-    }
+    if (!was_inside) flush();
     is_inside_ = was_inside;
     if (!was_inside) watch();
     if (!was_inside && transport_->is_shared() && !is_resting_ && !is_looked_at_ && wants_input()) {
@@ -100,13 +98,17 @@ void Session::ready(std::uint32_t events) {
     if (shows_input && std::exchange(is_resting_, false))
       patience_.learn(EventLoop::Clock::now() - last_input_);
     flush();
-    if (must_read || (shows_input && wants_input())) receive();
+    if (must_read || (shows_input && wants_input())) (void)receive();
+    take_left();
   });
 }
 
 bool Session::look() {
   if (stage_ == Stage::ended || !wants_input() || !transport_->holds_input()) return false;
-  guarded([&] { receive(); });
+  guarded([&] {
+    (void)receive();
+    take_left();
+  });
   return true;
 }
 
@@ -121,21 +123,38 @@ bool Session::rest() {
   return true;
 }
 
-void Session::receive() {
+bool Session::receive() {
   if (stage_ == Stage::transport) {
-    if (!transport_->shake_hands(Deadline::now())) return;
+    if (!transport_->shake_hands(Deadline::now())) return false;
     stage_ = Stage::handshake;
     for (const auto& frame : handshake_->begin()) append(frame);
   }
   std::array<std::byte, kReadBytes> part;
+  bool any = false;
   do {
     const auto count = transport_->read(part, Deadline::now());
-    if (!count) return;
+    if (!count) break;
+    any = true;
     if (*count == 0) throw EndOfFile("");  // answers to what it said before it went are of no use to it
     input_.insert(input_.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(*count));
     take_input();
     // What comes by way of memory may come for ever: others have their turn first.
   } while (!transport_->is_shared() && transport_->holds_input() && wants_input());
+  return any;
+}
+
+bool Session::has_left() const {
+  return takes_message() && (!input_.empty() || (!transport_->is_shared() && transport_->holds_input()));
+}
+
+// What has been sent makes room.
+void Session::take_left() {
+  for (flush(); has_left(); flush()) {
+    if (!input_.empty())
+      take_input();
+    else if (!receive())
+      break;
+  }
 }
 
 bool Session::takes_message() const noexcept {
@@ -190,14 +209,10 @@ void Session::append(std::span<const std::byte> message) {
 
 void Session::send(std::span<const std::byte> message) {
   if (stage_ == Stage::ended) return;
-  append(message);
-  if (!is_inside_) guarded([] {});
-}
-
-// Not at once: who answers is in the middle of another client's call.
-void Session::resume() {
-  if (!input_.empty() && !is_inside_ && stage_ != Stage::ended)
-    context_.loop.defer([this] { guarded([] {}); });
+  if (is_inside_) return append(message);
+  guarded([&] { append(message); });
+  // Not at once: who answers is in the middle of another client's call.
+  if (has_left()) context_.loop.defer([this] { guarded([&] { take_left(); }); });
 }
 
 void Session::close() {
@@ -261,6 +276,7 @@ void Session::end(LogLevel level, std::string_view reason) {
   if (std::exchange(stage_, Stage::ended) == Stage::ended) return;
   context_.log(level, fmt::format("{}: ended: {}", name_, reason));
   context_.loop.remove(transport_->fd());
+  if (peer_) peer_->withdraw();
   ended_(*this);
 }
 

@@ -36,7 +36,6 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
   void say_farewell(std::string_view reason) noexcept;
 
   void send(std::span<const std::byte> message) override;
-  void resume() override;
   void close() override;
   [[nodiscard]] int socket() const noexcept override { return transport_->fd(); }
   [[nodiscard]] bool offer_memory() override;
@@ -46,8 +45,12 @@ class Session final : public EventLoop::Watcher, public Peer::Wire {
  private:
   enum class Stage : std::uint8_t { transport, handshake, open, closing, ended };
 
-  void receive();
+  // Whether anything has come.
+  bool receive();
   void take_input();
+  // Whether there is something to take that its descriptor does not show: read and not taken, or decrypted.
+  [[nodiscard]] bool has_left() const;
+  void take_left();
   void take_handshake(std::span<const std::byte> frame);
   void append(std::span<const std::byte> message);
   void flush();

@@ -131,7 +131,8 @@ std::optional<Answer> BarrierObject::wait(Call& call) {
   if (broken_) throw PythonError("threading.BrokenBarrierError");
   const std::size_t place = waiters_.size();
   if (place + 1 == static_cast<std::size_t>(parties_)) {
-    for (std::size_t i = 0; i < place; ++i) waiters_.front().answer(Object(i));
+    // One that is found gone thereby waits no longer.
+    for (std::size_t i = 0; i < place && !waiters_.empty(); ++i) waiters_.front().answer(Object(i));
     return Object(place);
   }
   const auto self = std::static_pointer_cast<BarrierObject>(shared_from_this());
@@ -147,7 +148,9 @@ std::optional<Answer> BarrierObject::wait(Call& call) {
         waiting.leave();
         return break_it();
       });
-  waiting.if_abandoned([self] { self->break_all(); });
+  waiting.if_abandoned([self, generation = generation_] {
+    if (self->generation_ == generation) self->break_all();
+  });
   return std::nullopt;
 }
 
@@ -155,6 +158,7 @@ std::optional<Answer> BarrierObject::reset(Call& call) {
   (void)call.bind({});
   fail_waiting();
   broken_ = false;
+  ++generation_;
   return Object();
 }
 

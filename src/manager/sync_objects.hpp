@@ -62,6 +62,7 @@ class BarrierObject : public WithMethods<BarrierObject> {
   std::int64_t parties_;
   Object timeout_;
   bool broken_ = false;
+  std::uint64_t generation_ = 0;  // how often it was reset: who goes later breaks no other
   CallList waiters_;
 };
 

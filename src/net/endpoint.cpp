@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
@@ -74,7 +75,14 @@ std::vector<Endpoint> resolve(const Address& address, bool to_listen) {
   return endpoints;
 }
 
-Address peer_address(int socket) { return address_by(&::getpeername, socket, "getpeername"); }
+std::optional<Address> peer_address(int socket) {
+  try {
+    return address_by(&::getpeername, socket, "getpeername");
+  } catch (const OsError& error) {
+    if (error.code() == ENOTCONN) return std::nullopt;
+    throw;
+  }
+}
 Address own_address(int socket) { return address_by(&::getsockname, socket, "getsockname"); }
 
 os::Fd make_stream_socket(const Endpoint& endpoint) {

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <optional>
 #include <vector>
 
 #include <polyproc/net/address.hpp>
@@ -19,8 +20,8 @@ struct Endpoint {
 
 // Each that a name stands for; at least one. Throws Error for a host that is not found.
 [[nodiscard]] std::vector<Endpoint> resolve(const Address& address, bool to_listen);
-// Of a TCP socket; the other end's, or its own.
-[[nodiscard]] Address peer_address(int socket);
+// Of a TCP socket; the other end's, nothing when that has gone already, or its own.
+[[nodiscard]] std::optional<Address> peer_address(int socket);
 [[nodiscard]] Address own_address(int socket);
 
 // Of its family, non-blocking. Throws OsError.

@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -23,11 +25,18 @@
 namespace polyproc::inline v0 {
 namespace {
 
+// Of one connection, not of the listener: accept(2), "Error handling", and ERRORS for a firewall's EPERM.
+bool is_of_who_connects(int error) noexcept {
+  constexpr std::array kErrors{ECONNABORTED, EPERM,        ENETDOWN,   EPROTO,      ENOPROTOOPT, EHOSTDOWN,
+                               ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, ETIMEDOUT};
+  return std::find(kErrors.begin(), kErrors.end(), error) != kErrors.end();
+}
+
 // Nothing when nobody is there (any more).
 os::Fd accept_one(int listener) {
   for (;;) {
     os::Fd socket(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    if (socket || errno == EAGAIN || errno == ECONNABORTED) return socket;
+    if (socket || errno == EAGAIN || is_of_who_connects(errno)) return socket;
     if (errno != EINTR) os::throw_os_error(errno, "accept", "a listener");
   }
 }
@@ -52,6 +61,16 @@ struct Listener::State {
   os::Fd socket;
   BoundPath path;
   std::optional<Address> last;
+
+  // Whoever has gone before is passed over.
+  os::Fd accept_one_that_is_there() {
+    os::Fd accepted = accept_one(socket.get());
+    if (!accepted || address.family() != Address::Family::tcp) return accepted;
+    auto from = peer_address(accepted.get());
+    if (!from) return {};
+    last = std::move(from);
+    return accepted;
+  }
 };
 
 Listener::Listener(const Address& address, ListenOptions options)
@@ -86,11 +105,10 @@ Listener::State& Listener::state(const char* act) const {
 std::optional<ByteSocketConnection> Listener::accept_until(Deadline deadline) {
   State& state = this->state("accepting from");
   os::Fd socket;
-  while (!(socket = accept_one(state.socket.get()))) {
+  while (!(socket = state.accept_one_that_is_there())) {
     if (!os::wait_for(state.socket.get(), POLLIN, deadline, "a listener")) return std::nullopt;
   }
   settle(socket, state.address.family());
-  if (state.address.family() == Address::Family::tcp) state.last = peer_address(socket.get());
   const ListenOptions& options = state.options;
   return greet(std::move(socket),
                {Handshake::Side::listener, options.authkey, options.allow_md5, options.tls, {}},

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pool/worker.hpp"
 
-#include <algorithm>
 #include <csignal>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include <polyproc/os/fail_point.hpp>
 #include <polyproc/process/exit.hpp>
 
+#include "os/owner_signals.hpp"
 #include "pool/item_receiver.hpp"
 #include "process/spawn_message.hpp"
 
@@ -109,29 +108,9 @@ class Worker {
   KnownFunction known_;
 };
 
-// Whose handlers write reports, and concern the process itself alone.
-bool tells_of_a_crash(int signal) noexcept {
-  constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-  return std::find(std::begin(kCrashes), std::end(kCrashes), signal) != std::end(kCrashes);
-}
-
-// Handlers that a forked worker has from its parent are the parent's: one that writes into a pipe (Asio's) would be heard there.
-// Ctrl-C is for the process that has the pool: it ends, and its workers with it, or goes on, and they do. A handler of ours, not
-// SIG_IGN, which programs that a task starts would inherit. SIGTERM is how the pool ends its workers.
+// SIGTERM is how the pool ends its workers. All signals are blocked by who has forked this process.
 void leave_signals_to_the_owner(sigset_t before) noexcept {
-  struct sigaction now {};
-  struct sigaction own {};
-  own.sa_handler = [](int) {};
-  own.sa_flags = SA_RESTART;
-  if (::sigaction(SIGINT, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
-    ::sigaction(SIGINT, &own, nullptr);
-  own.sa_handler = SIG_DFL;
-  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-    if (signal == SIGINT || tells_of_a_crash(signal) || ::sigaction(signal, nullptr, &now) != 0) continue;
-    const bool has_handler = now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN;
-    if (has_handler || signal == SIGTERM) ::sigaction(signal, &own, nullptr);
-  }
-  // All are blocked by who has forked this process.
+  os::leave_signals_to_owner();
   ::sigdelset(&before, SIGTERM);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
 }

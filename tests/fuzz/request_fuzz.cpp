@@ -22,7 +22,6 @@ class Sink final : public Peer::Wire {
   void send(std::span<const std::byte> message) override {
     if (message.empty()) std::abort();
   }
-  void resume() override {}
   void close() override { closed_ = true; }
   [[nodiscard]] int socket() const noexcept override { return -1; }
   [[nodiscard]] bool offer_memory() override { return true; }

@@ -245,6 +245,44 @@ TEST_P(ManagerProcess, KilledServerIsToldToAllClientsAtOnce) {
   EXPECT_THROW((void)manager.list(), Closed);
 }
 
+// The program's own handlers for these signals, and SIGTERM blocked, until the end of the scope.
+class ProgramsSignals {
+ public:
+  ProgramsSignals() {
+    for (std::size_t i = 0; i < 2; ++i) {
+      struct sigaction own {};
+      own.sa_handler = [](int) { std::_Exit(77); };
+      ::sigaction(kSignals[i], &own, &before_[i]);
+    }
+    sigset_t termination;
+    ::sigemptyset(&termination);
+    ::sigaddset(&termination, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &termination, &mask_);
+  }
+  ProgramsSignals(const ProgramsSignals&) = delete;
+  ProgramsSignals& operator=(const ProgramsSignals&) = delete;
+  ~ProgramsSignals() {
+    ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+    for (std::size_t i = 0; i < 2; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  }
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM};
+  struct sigaction before_[2] = {};
+  sigset_t mask_ = {};
+};
+
+TEST_P(ManagerProcess, LeavesCtrlCToItsOwnerAndEndsOfSigterm) {
+  const ProgramsSignals signals;
+  const Manager manager(manager_options());
+  const auto list = manager.list<int>({1});
+  ASSERT_EQ(::kill(*manager.pid(), SIGINT), 0);
+  EXPECT_EQ(list[0], 1);
+  auto waits = manager.queue<int>().call_async<int>("get");
+  ASSERT_EQ(::kill(*manager.pid(), SIGTERM), 0);
+  EXPECT_THROW((void)waits.get(), Closed);
+}
+
 POLYPROC_EACH_METHOD(ManagerProcess);
 
 // A fork of the host's own: the child's calls do not mix with its parent's.

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "net/connecting.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc::testing {
@@ -72,6 +73,20 @@ TEST_P(EachAddress, CarriesValuesBothWays) {
 INSTANTIATE_TEST_SUITE_P(Of, EachAddress,
                          ::testing::Values("path", "abstract", "127.0.0.1:0", "[::1]:0", "localhost:0"),
                          [](const auto& each) { return fmt::format("kind{}", each.index); });
+
+TEST(Listener, OneThatIsResetBeforeItIsAcceptedIsPassedOver) {
+  Listener listener("127.0.0.1:0");
+  {
+    const os::Fd socket = connect_socket(listener.address(), Deadline::after(20s));
+    const linger none{1, 0};
+    ASSERT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+  }
+  EXPECT_FALSE(listener.accept_for<int>(0s));
+  EXPECT_FALSE(listener.last_accepted());
+  const auto [here, there] = connected<int>(listener);
+  here.send(1);
+  EXPECT_EQ(there.recv(), 1);
+}
 
 TEST(SocketConnection, TheEndOfOneIsTheEndOfFileOfTheOther) {
   Listener listener;
