@@ -15,10 +15,9 @@
 #include <polyproc/codec/codec.hpp>
 #include <polyproc/os/error.hpp>
 
+#include "manager/own_connection.hpp"
 #include "manager/python_link.hpp"
-#include "net/connecting.hpp"
 #include "net/frame.hpp"
-#include "net/greeting.hpp"
 #include "net/passing.hpp"
 #include "net/shared_transport.hpp"
 
@@ -31,23 +30,13 @@ using native::Tell;
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kMostCorked = 256 * 1024;
 
-// An authenticated connection, and whether its other end speaks as we do.
-std::pair<std::unique_ptr<Transport>, bool> open_transport(const LinkOptions& options) {
-  const Deadline deadline = Deadline::after(options.connect.timeout);
-  const std::optional<AuthKey> key = options.key;
-  bool agreed = false;
-  auto connection = greet(connect_socket(options.address, deadline),
-                          {Handshake::Side::client, key, options.connect.allow_md5, options.connect.tls,
-                           host_of(options.address), native::kOffer, &agreed},
-                          deadline);
-  return {detail::TransportAccess::take(std::move(connection)), agreed};
-}
-
 // One connection, and the calls that wait for answers on it.
 class Line {
  public:
-  Line(std::unique_ptr<Transport> transport, std::string server)
-      : transport_(std::move(transport)), server_(std::move(server)) {}
+  Line(OwnConnection connection, std::string server)
+      : socket_(std::move(connection.socket)),
+        transport_(std::move(connection.transport)),
+        server_(std::move(server)) {}
   ~Line() {
     if (transport_) transport_->close();
   }
@@ -88,6 +77,7 @@ class Line {
   void break_off() noexcept;
   void pass_on();
 
+  PrivateSocket socket_;
   std::unique_ptr<Transport> transport_;
   std::string server_;
   std::atomic<bool> broken_{false};
@@ -355,8 +345,8 @@ bool Line::wait(PendingAnswer& answer, Deadline deadline) {
 
 class NativeLink final : public Link {
  public:
-  NativeLink(LinkOptions options, std::unique_ptr<Transport> transport) : Link(std::move(options)) {
-    open(std::move(transport));
+  NativeLink(LinkOptions options, OwnConnection connection) : Link(std::move(options)) {
+    open(std::move(connection));
   }
   ~NativeLink() override {
     if (is_stale())
@@ -389,18 +379,18 @@ class NativeLink final : public Link {
  protected:
   void send_increase(std::uint64_t object) override { line()->tell(Ask::increase, 0, object); }
   void send_decrease(std::uint64_t object) override { line()->tell_soon(Ask::decrease, 0, object); }
-  // The parent's threads may be inside of the old one for ever: it is left as it is, but for its descriptor.
+  // The parent's threads may be inside of the old one for ever: it is left as it is, but for its transport.
   void reopen() override {
-    auto [transport, agreed] = open_transport(options_);
-    if (!agreed) throw Closed(fmt::format("another server listens at {} now", options_.address));
+    OwnConnection connection = open_connection(options_, native::kOffer);
+    if (!connection.agreed) throw Closed(fmt::format("another server listens at {} now", options_.address));
     line()->abandon();
-    open(std::move(transport));
+    open(std::move(connection));
   }
 
  private:
   [[nodiscard]] Line* line() const noexcept { return line_.load(std::memory_order_acquire); }
-  void open(std::unique_ptr<Transport> transport) {
-    auto made = std::make_unique<Line>(std::move(transport), options_.address.str());
+  void open(OwnConnection connection) {
+    auto made = std::make_unique<Line>(std::move(connection), options_.address.str());
     token_address_ = made->read_hello(Deadline::after(options_.connect.timeout));
     line_.store(made.release(), std::memory_order_release);
   }
@@ -411,9 +401,9 @@ class NativeLink final : public Link {
 }  // namespace
 
 std::shared_ptr<Link> make_link(LinkOptions options) {
-  auto [transport, agreed] = open_transport(options);
-  if (agreed) return std::make_shared<NativeLink>(std::move(options), std::move(transport));
-  return make_python_link(std::move(options), std::move(transport));
+  OwnConnection connection = open_connection(options, native::kOffer);
+  if (connection.agreed) return std::make_shared<NativeLink>(std::move(options), std::move(connection));
+  return make_python_link(std::move(options), std::move(connection));
 }
 
 }  // namespace polyproc::inline v0
