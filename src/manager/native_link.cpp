@@ -247,6 +247,7 @@ void Line::cork() {
 }
 void Line::uncork() {
   const std::lock_guard lock(sending_);
+  if (corked_ == 0) return;  // it was the line of this process's parent that was corked
   if (--corked_ == 0 && !output_.empty() && !is_sending_) send_output();
 }
 
@@ -370,8 +371,13 @@ class NativeLink final : public Link {
       throw UsageError("waiting for a manager's answer: it was asked for by the parent of this process");
     return line()->wait(answer, deadline);
   }
-  void cork() override { line()->cork(); }
-  void uncork() override { line()->uncork(); }
+  void cork() override {
+    renew_after_fork();
+    line()->cork();
+  }
+  void uncork() override {
+    if (!is_stale()) line()->uncork();
+  }
   void seen(std::uint32_t number) noexcept override {
     if (is_stale() || is_broken()) return;
     try {

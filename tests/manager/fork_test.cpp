@@ -83,6 +83,30 @@ TEST_P(ClientThatForks, KilledGivesBackWhatItHeldWhileItsChildLives) {
   child_lives.wait_for_end();
 }
 
+// What a batch in a child holds back, and what one of the parent's does, is the child's own matter: calls that nobody waits for
+// arrive.
+TEST_P(ClientThatForks, ItsChildMakesAndEndsBatches) {
+  const Manager manager = connect();
+  const auto list = manager.list<int>();
+  std::optional<Manager::Batch> outer;
+  outer.emplace(manager);
+  Lifeline line;
+  ForkedChild child([&] {
+    line.let_go();
+    {
+      const Manager::Batch first_of_all(manager);
+      list.append(1);
+    }
+    outer.reset();
+    const auto nobody_waits = list.call_async<void>("append", 2);
+    line.wait_for_end();
+  });
+  outer.reset();
+  EXPECT_TRUE(wait_until([&] { return list.size() == 2; })) << list;
+  line.let_go();
+  EXPECT_EQ(child.join(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Over, ClientThatForks, ::testing::Values("unix", "tcp"),
                          [](const auto& info) { return std::string(info.param); });
 
