@@ -29,6 +29,8 @@ using native::Tell;
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kMostCorked = 256 * 1024;
+// Who waits for something of which nobody tells him looks for it so often.
+constexpr std::chrono::milliseconds kSlice{20};
 
 // One connection, and the calls that wait for answers on it.
 class Line {
@@ -68,10 +70,13 @@ class Line {
   [[noreturn]] void throw_gone() const;
   void send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
   void append(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
-  void send_output();
+  [[nodiscard]] bool has_output() const { return !output_.empty() || transport_->wants_to_write(); }
+  bool send_output(Deadline deadline);
+  [[nodiscard]] bool flush(Deadline deadline);
   void send_what_waits();
-  void make_room();
+  void make_room(Deadline deadline);
   bool receive(Deadline deadline);
+  [[nodiscard]] bool receive_until_done(PendingAnswer& answer, Deadline deadline);
   void take_message(std::vector<std::byte> message);
   void give_back(const native::AnswerHead& head, std::span<const std::byte> pickle);
   void break_off() noexcept;
@@ -201,19 +206,23 @@ void Line::send(const native::RequestHead& head, std::string_view method, std::s
     const std::lock_guard lock(sending_);
     if (is_broken()) throw_gone();
     append(head, method, rest);
-    if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) send_output();
+    if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) (void)send_output(Deadline::never());
   }
   send_what_waits();
 }
 
-// The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
-void Line::send_output() {
+// False at the deadline: the rest goes before whatever is sent next. The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
+bool Line::send_output(Deadline deadline) {
+  std::size_t sent = 0;
+  bool in_time = true;
   is_sending_ = true;
   try {
-    for (std::size_t sent = 0; sent < output_.size() || transport_->wants_to_write();) {
+    while (sent < output_.size() || transport_->wants_to_write()) {
       const std::size_t count = transport_->write_some(std::span(output_).subspan(sent));
       sent += count;
-      if (count == 0) make_room();
+      if (count != 0) continue;
+      if (!(in_time = !deadline.passed())) break;
+      make_room(deadline);
     }
   } catch (const Error&) {
     is_sending_ = false;
@@ -222,23 +231,38 @@ void Line::send_output() {
     throw_gone();
   }
   is_sending_ = false;
-  output_.clear();
+  output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(sent));
   if (output_.capacity() > kMostCorked) output_.shrink_to_fit();
+  return in_time;
 }
 
-void Line::make_room() {
-  constexpr std::chrono::milliseconds kSlice{20};
+void Line::make_room(Deadline deadline) {
   bool mine = false;
   {
     const std::lock_guard lock(lock_);
     mine = !std::exchange(is_received_, true);
   }
-  (void)transport_->wait(mine, true, mine ? Deadline::never() : Deadline::after(kSlice));
+  (void)transport_->wait(mine, true, mine ? deadline : std::min(deadline, Deadline::after(kSlice)));
   if (!mine) return;
   (void)receive(Deadline::now());
   const std::lock_guard lock(lock_);
   is_received_ = false;
   pass_on();
+}
+
+// What was held back, and what others have left to who sends. False when somebody else is sending, or at the deadline.
+bool Line::flush(Deadline deadline) {
+  bool done = true;
+  {
+    std::unique_lock sending(sending_, std::defer_lock);
+    if (deadline.is_never())
+      sending.lock();
+    else if (!sending.try_lock())
+      return false;
+    if (has_output() && !is_sending_) done = send_output(deadline);
+  }
+  send_what_waits();
+  return done;
 }
 
 void Line::cork() {
@@ -248,7 +272,7 @@ void Line::cork() {
 void Line::uncork() {
   const std::lock_guard lock(sending_);
   if (corked_ == 0) return;  // it was the line of this process's parent that was corked
-  if (--corked_ == 0 && !output_.empty() && !is_sending_) send_output();
+  if (--corked_ == 0 && has_output() && !is_sending_) (void)send_output(Deadline::never());
 }
 
 // All who wait hear of it.
@@ -317,11 +341,17 @@ void Line::pass_on() {
 }
 
 bool Line::wait(PendingAnswer& answer, Deadline deadline) {
-  if (answer.is_done()) return true;
-  {
-    const std::lock_guard lock(sending_);
-    if (!output_.empty() && !is_sending_) send_output();
+  for (;;) {
+    if (answer.is_done()) return true;
+    // Whoever sends may do so for longer than until the deadline, and may hold this call back.
+    const bool is_sent = flush(deadline);
+    if (receive_until_done(answer, is_sent ? deadline : std::min(deadline, Deadline::after(kSlice))))
+      return true;
+    if (deadline.passed()) return false;
   }
+}
+
+bool Line::receive_until_done(PendingAnswer& answer, Deadline deadline) {
   std::unique_lock lock(lock_);
   Waiter self{&answer, {}};
   waiters_.push_back(&self);

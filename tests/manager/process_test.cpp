@@ -7,8 +7,10 @@
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <sys/wait.h>
 
@@ -241,12 +243,34 @@ TEST_P(ManagerProcess, KilledServerIsToldToAllClientsAtOnce) {
   auto waits = queue.call_async<int>("get");
   EXPECT_FALSE(waits.ready());
   ::kill(*manager.pid(), SIGKILL);
+  EXPECT_THROW((void)wait_until([&] { return waits.ready(); }), Closed);
   EXPECT_THROW((void)waits.get(), Closed);
   EXPECT_THROW(queue.put(1), Closed);
   EXPECT_THROW((void)manager.list(), Closed);
 }
 
 POLYPROC_EACH_METHOD(ManagerProcess);
+
+TEST(ManagerStopped, FuturesKeepTheirDeadlines) {
+  const Manager manager({.method = StartMethod::fork});
+  const auto list = manager.list<std::string>();
+  ASSERT_EQ(::kill(*manager.pid(), SIGSTOP), 0);
+  ASSERT_TRUE(wait_until([&] { return process_state(*manager.pid()) == 'T'; }));
+  std::optional<ManagerFuture<void>> future;
+  {
+    const Manager::Batch batch(manager);
+    future = list.call_async<void>("append", std::string(200'000, 'x'));  // more than the server takes unread
+    EXPECT_FALSE(future->wait_for(1ms));
+    EXPECT_FALSE(future->ready());
+    // Another one that waits for room does not hold it up either.
+    std::thread patient([&] { future->wait(); });
+    EXPECT_FALSE(future->wait_for(10ms));
+    ASSERT_EQ(::kill(*manager.pid(), SIGCONT), 0);
+    patient.join();
+  }
+  EXPECT_TRUE(future->ready());
+  EXPECT_EQ(list[0].size(), 200'000u);
+}
 
 // A fork of the host's own: the child's calls do not mix with its parent's.
 TEST(ManagerFork, AChildHasAConnectionOfItsOwn) {
