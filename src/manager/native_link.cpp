@@ -169,9 +169,14 @@ void Line::tell_soon(Ask ask, std::uint32_t number, std::uint64_t object) {
   send_what_waits();
 }
 
-// If somebody else sends, it is his to do; what cannot be sent at once goes before whatever is sent next.
+// If somebody else has the lock, it is his to do, once he has let it go; what cannot be sent at once goes before whatever is sent
+// next.
 void Line::send_what_waits() {
-  for (;;) {
+  const auto is_waiting = [&] {
+    const std::lock_guard lock(lock_);
+    return !to_tell_.empty();
+  };
+  while (is_waiting()) {
     const std::unique_lock sending(sending_, std::try_to_lock);
     if (!sending) return;
     std::vector<native::RequestHead> heads;
@@ -179,9 +184,9 @@ void Line::send_what_waits() {
       const std::lock_guard lock(lock_);
       heads.swap(to_tell_);
     }
-    if (heads.empty() || is_broken()) return;
+    if (is_broken()) return;
     for (const auto& head : heads) append(head, {}, {});
-    if (is_sending_ || corked_ != 0) return;
+    if (is_sending_ || corked_ != 0) continue;
     try {
       const std::size_t sent = transport_->write_some(output_);
       output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(sent));
@@ -266,13 +271,20 @@ bool Line::flush(Deadline deadline) {
 }
 
 void Line::cork() {
-  const std::lock_guard lock(sending_);
-  ++corked_;
+  {
+    const std::lock_guard lock(sending_);
+    ++corked_;
+  }
+  send_what_waits();
 }
+
 void Line::uncork() {
-  const std::lock_guard lock(sending_);
-  if (corked_ == 0) return;  // it was the line of this process's parent that was corked
-  if (--corked_ == 0 && has_output() && !is_sending_) (void)send_output(Deadline::never());
+  {
+    const std::lock_guard lock(sending_);
+    if (corked_ == 0) return;  // it was the line of this process's parent that was corked
+    if (--corked_ == 0 && has_output() && !is_sending_) (void)send_output(Deadline::never());
+  }
+  send_what_waits();
 }
 
 // All who wait hear of it.

@@ -5,6 +5,7 @@
 #include <polyproc/channel/connection.hpp>
 #include <polyproc/manager/manager.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -270,6 +271,34 @@ TEST(ManagerStopped, FuturesKeepTheirDeadlines) {
   }
   EXPECT_TRUE(future->ready());
   EXPECT_EQ(list[0].size(), 200'000u);
+}
+
+TEST(ManagerStopped, AProxyThatIsDroppedWhileAnotherThreadSendsIsTold) {
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto name = fmt::format("polyproc-dropped-{}", ::getpid());
+  const Manager manager({.address = Address::unix_path(folder / name), .method = StartMethod::fork});
+  // By a connection of its own.
+  const Manager observer = Manager::connect(Address::unix_path(folder / "." / name), manager.authkey());
+  const auto list = manager.list<std::string>();
+  std::optional dropped = manager.list<int>();
+  EXPECT_EQ(observer.number_of_objects(), 2u);
+  ASSERT_EQ(::kill(*manager.pid(), SIGSTOP), 0);
+  ASSERT_TRUE(wait_until([&] { return process_state(*manager.pid()) == 'T'; }));
+  {
+    const Manager::Batch batch(manager);
+    const auto future = list.call_async<void>("append", std::string(200'000, 'x'));
+    std::atomic<pid_t> sender{0};
+    std::thread sending([&] {
+      sender = ::gettid();
+      future.wait();
+    });
+    ASSERT_TRUE(wait_until([&] { return sender != 0; }));
+    EXPECT_TRUE(wait_until_asleep(sender));  // until there is room
+    dropped.reset();
+    ASSERT_EQ(::kill(*manager.pid(), SIGCONT), 0);
+    sending.join();
+  }
+  EXPECT_TRUE(wait_until([&] { return observer.number_of_objects() == 1; })) << observer.debug_info();
 }
 
 // A fork of the host's own: the child's calls do not mix with its parent's.
