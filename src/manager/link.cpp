@@ -12,6 +12,7 @@
 #include <polyproc/codec/remote_error.hpp>
 
 #include "manager/native_link.hpp"
+#include "net/private_socket.hpp"
 
 namespace polyproc::inline v0 {
 namespace {
@@ -29,7 +30,8 @@ struct Links {
 
 Links& links() {
   static Links& all = *[] {
-    auto* made = new Links();  // threads that end late may still use it
+    PrivateSocket::see_forks();  // sockets are closed under our lock too
+    auto* made = new Links();    // threads that end late may still use it
     ::pthread_atfork([] { links().lock.lock(); }, [] { links().lock.unlock(); },
                      [] {
                        generation.fetch_add(1, std::memory_order_relaxed);

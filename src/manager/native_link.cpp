@@ -15,10 +15,9 @@
 #include <polyproc/codec/codec.hpp>
 #include <polyproc/os/error.hpp>
 
+#include "manager/own_connection.hpp"
 #include "manager/python_link.hpp"
-#include "net/connecting.hpp"
 #include "net/frame.hpp"
-#include "net/greeting.hpp"
 #include "net/passing.hpp"
 #include "net/shared_transport.hpp"
 
@@ -30,24 +29,16 @@ using native::Tell;
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kMostCorked = 256 * 1024;
-
-// An authenticated connection, and whether its other end speaks as we do.
-std::pair<std::unique_ptr<Transport>, bool> open_transport(const LinkOptions& options) {
-  const Deadline deadline = Deadline::after(options.connect.timeout);
-  const std::optional<AuthKey> key = options.key;
-  bool agreed = false;
-  auto connection = greet(connect_socket(options.address, deadline),
-                          {Handshake::Side::client, key, options.connect.allow_md5, options.connect.tls,
-                           host_of(options.address), native::kOffer, &agreed},
-                          deadline);
-  return {detail::TransportAccess::take(std::move(connection)), agreed};
-}
+// Who waits for something of which nobody tells him looks for it so often.
+constexpr std::chrono::milliseconds kSlice{20};
 
 // One connection, and the calls that wait for answers on it.
 class Line {
  public:
-  Line(std::unique_ptr<Transport> transport, std::string server)
-      : transport_(std::move(transport)), server_(std::move(server)) {}
+  Line(OwnConnection connection, std::string server)
+      : socket_(std::move(connection.socket)),
+        transport_(std::move(connection.transport)),
+        server_(std::move(server)) {}
   ~Line() {
     if (transport_) transport_->close();
   }
@@ -79,15 +70,19 @@ class Line {
   [[noreturn]] void throw_gone() const;
   void send(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
   void append(const native::RequestHead& head, std::string_view method, std::span<const std::byte> rest);
-  void send_output();
+  [[nodiscard]] bool has_output() const { return !output_.empty() || transport_->wants_to_write(); }
+  bool send_output(Deadline deadline);
+  [[nodiscard]] bool flush(Deadline deadline);
   void send_what_waits();
-  void make_room();
+  void make_room(Deadline deadline);
   bool receive(Deadline deadline);
+  [[nodiscard]] bool receive_until_done(PendingAnswer& answer, Deadline deadline);
   void take_message(std::vector<std::byte> message);
   void give_back(const native::AnswerHead& head, std::span<const std::byte> pickle);
   void break_off() noexcept;
   void pass_on();
 
+  PrivateSocket socket_;
   std::unique_ptr<Transport> transport_;
   std::string server_;
   std::atomic<bool> broken_{false};
@@ -174,9 +169,14 @@ void Line::tell_soon(Ask ask, std::uint32_t number, std::uint64_t object) {
   send_what_waits();
 }
 
-// If somebody else sends, it is his to do; what cannot be sent at once goes before whatever is sent next.
+// If somebody else has the lock, it is his to do, once he has let it go; what cannot be sent at once goes before whatever is sent
+// next.
 void Line::send_what_waits() {
-  for (;;) {
+  const auto is_waiting = [&] {
+    const std::lock_guard lock(lock_);
+    return !to_tell_.empty();
+  };
+  while (is_waiting()) {
     const std::unique_lock sending(sending_, std::try_to_lock);
     if (!sending) return;
     std::vector<native::RequestHead> heads;
@@ -184,9 +184,9 @@ void Line::send_what_waits() {
       const std::lock_guard lock(lock_);
       heads.swap(to_tell_);
     }
-    if (heads.empty() || is_broken()) return;
+    if (is_broken()) return;
     for (const auto& head : heads) append(head, {}, {});
-    if (is_sending_ || corked_ != 0) return;
+    if (is_sending_ || corked_ != 0) continue;
     try {
       const std::size_t sent = transport_->write_some(output_);
       output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(sent));
@@ -211,19 +211,23 @@ void Line::send(const native::RequestHead& head, std::string_view method, std::s
     const std::lock_guard lock(sending_);
     if (is_broken()) throw_gone();
     append(head, method, rest);
-    if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) send_output();
+    if (!is_sending_ && (corked_ == 0 || output_.size() > kMostCorked)) (void)send_output(Deadline::never());
   }
   send_what_waits();
 }
 
-// The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
-void Line::send_output() {
+// False at the deadline: the rest goes before whatever is sent next. The server reads no more while its answers are not read: whoever sends reads them, if nobody else does.
+bool Line::send_output(Deadline deadline) {
+  std::size_t sent = 0;
+  bool in_time = true;
   is_sending_ = true;
   try {
-    for (std::size_t sent = 0; sent < output_.size() || transport_->wants_to_write();) {
+    while (sent < output_.size() || transport_->wants_to_write()) {
       const std::size_t count = transport_->write_some(std::span(output_).subspan(sent));
       sent += count;
-      if (count == 0) make_room();
+      if (count != 0) continue;
+      if (!(in_time = !deadline.passed())) break;
+      make_room(deadline);
     }
   } catch (const Error&) {
     is_sending_ = false;
@@ -232,18 +236,18 @@ void Line::send_output() {
     throw_gone();
   }
   is_sending_ = false;
-  output_.clear();
+  output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(sent));
   if (output_.capacity() > kMostCorked) output_.shrink_to_fit();
+  return in_time;
 }
 
-void Line::make_room() {
-  constexpr std::chrono::milliseconds kSlice{20};
+void Line::make_room(Deadline deadline) {
   bool mine = false;
   {
     const std::lock_guard lock(lock_);
     mine = !std::exchange(is_received_, true);
   }
-  (void)transport_->wait(mine, true, mine ? Deadline::never() : Deadline::after(kSlice));
+  (void)transport_->wait(mine, true, mine ? deadline : std::min(deadline, Deadline::after(kSlice)));
   if (!mine) return;
   (void)receive(Deadline::now());
   const std::lock_guard lock(lock_);
@@ -251,13 +255,36 @@ void Line::make_room() {
   pass_on();
 }
 
-void Line::cork() {
-  const std::lock_guard lock(sending_);
-  ++corked_;
+// What was held back, and what others have left to who sends. False when somebody else is sending, or at the deadline.
+bool Line::flush(Deadline deadline) {
+  bool done = true;
+  {
+    std::unique_lock sending(sending_, std::defer_lock);
+    if (deadline.is_never())
+      sending.lock();
+    else if (!sending.try_lock())
+      return false;
+    if (has_output() && !is_sending_) done = send_output(deadline);
+  }
+  send_what_waits();
+  return done;
 }
+
+void Line::cork() {
+  {
+    const std::lock_guard lock(sending_);
+    ++corked_;
+  }
+  send_what_waits();
+}
+
 void Line::uncork() {
-  const std::lock_guard lock(sending_);
-  if (--corked_ == 0 && !output_.empty() && !is_sending_) send_output();
+  {
+    const std::lock_guard lock(sending_);
+    if (corked_ == 0) return;  // it was the line of this process's parent that was corked
+    if (--corked_ == 0 && has_output() && !is_sending_) (void)send_output(Deadline::never());
+  }
+  send_what_waits();
 }
 
 // All who wait hear of it.
@@ -298,7 +325,10 @@ void Line::give_back(const native::AnswerHead& head, std::span<const std::byte> 
 // What is there, at least something; false at the deadline. By one thread at a time.
 bool Line::receive(Deadline deadline) {
   try {
-    const auto count = transport_->read(input_, deadline);
+    auto count = transport_->read(input_, deadline);
+    // Who only looks sees the memory alone, and not the end of the connection.
+    if (!count && deadline.is_now() && transport_->is_shared() && transport_->take_bells())
+      count = transport_->read(input_, deadline);
     if (!count) return false;
     if (*count == 0) throw EndOfFile("");
     std::span<const std::byte> rest = std::span(input_).first(*count);
@@ -323,11 +353,17 @@ void Line::pass_on() {
 }
 
 bool Line::wait(PendingAnswer& answer, Deadline deadline) {
-  if (answer.is_done()) return true;
-  {
-    const std::lock_guard lock(sending_);
-    if (!output_.empty() && !is_sending_) send_output();
+  for (;;) {
+    if (answer.is_done()) return true;
+    // Whoever sends may do so for longer than until the deadline, and may hold this call back.
+    const bool is_sent = flush(deadline);
+    if (receive_until_done(answer, is_sent ? deadline : std::min(deadline, Deadline::after(kSlice))))
+      return true;
+    if (deadline.passed()) return false;
   }
+}
+
+bool Line::receive_until_done(PendingAnswer& answer, Deadline deadline) {
   std::unique_lock lock(lock_);
   Waiter self{&answer, {}};
   waiters_.push_back(&self);
@@ -335,7 +371,9 @@ bool Line::wait(PendingAnswer& answer, Deadline deadline) {
     std::erase(waiters_, &self);
     if (!is_received_) pass_on();
   };
-  while (!answer.is_done() && !is_broken() && !deadline.passed()) {
+  // Once at least, so that who only looks receives what is there.
+  for (bool looked = false; !answer.is_done() && !is_broken() && !(looked && deadline.passed());
+       looked = true) {
     if (!std::exchange(is_received_, true)) {
       lock.unlock();
       (void)receive(deadline);
@@ -343,7 +381,7 @@ bool Line::wait(PendingAnswer& answer, Deadline deadline) {
       is_received_ = false;
     } else if (deadline.is_never()) {
       self.changed.wait(lock);
-    } else {
+    } else if (!deadline.is_now()) {
       self.changed.wait_until(lock, deadline.when());
     }
   }
@@ -355,8 +393,8 @@ bool Line::wait(PendingAnswer& answer, Deadline deadline) {
 
 class NativeLink final : public Link {
  public:
-  NativeLink(LinkOptions options, std::unique_ptr<Transport> transport) : Link(std::move(options)) {
-    open(std::move(transport));
+  NativeLink(LinkOptions options, OwnConnection connection) : Link(std::move(options)) {
+    open(std::move(connection));
   }
   ~NativeLink() override {
     if (is_stale())
@@ -375,8 +413,13 @@ class NativeLink final : public Link {
       throw UsageError("waiting for a manager's answer: it was asked for by the parent of this process");
     return line()->wait(answer, deadline);
   }
-  void cork() override { line()->cork(); }
-  void uncork() override { line()->uncork(); }
+  void cork() override {
+    renew_after_fork();
+    line()->cork();
+  }
+  void uncork() override {
+    if (!is_stale()) line()->uncork();
+  }
   void seen(std::uint32_t number) noexcept override {
     if (is_stale() || is_broken()) return;
     try {
@@ -389,18 +432,18 @@ class NativeLink final : public Link {
  protected:
   void send_increase(std::uint64_t object) override { line()->tell(Ask::increase, 0, object); }
   void send_decrease(std::uint64_t object) override { line()->tell_soon(Ask::decrease, 0, object); }
-  // The parent's threads may be inside of the old one for ever: it is left as it is, but for its descriptor.
+  // The parent's threads may be inside of the old one for ever: it is left as it is, but for its transport.
   void reopen() override {
-    auto [transport, agreed] = open_transport(options_);
-    if (!agreed) throw Closed(fmt::format("another server listens at {} now", options_.address));
+    OwnConnection connection = open_connection(options_, native::kOffer);
+    if (!connection.agreed) throw Closed(fmt::format("another server listens at {} now", options_.address));
     line()->abandon();
-    open(std::move(transport));
+    open(std::move(connection));
   }
 
  private:
   [[nodiscard]] Line* line() const noexcept { return line_.load(std::memory_order_acquire); }
-  void open(std::unique_ptr<Transport> transport) {
-    auto made = std::make_unique<Line>(std::move(transport), options_.address.str());
+  void open(OwnConnection connection) {
+    auto made = std::make_unique<Line>(std::move(connection), options_.address.str());
     token_address_ = made->read_hello(Deadline::after(options_.connect.timeout));
     line_.store(made.release(), std::memory_order_release);
   }
@@ -411,9 +454,9 @@ class NativeLink final : public Link {
 }  // namespace
 
 std::shared_ptr<Link> make_link(LinkOptions options) {
-  auto [transport, agreed] = open_transport(options);
-  if (agreed) return std::make_shared<NativeLink>(std::move(options), std::move(transport));
-  return make_python_link(std::move(options), std::move(transport));
+  OwnConnection connection = open_connection(options, native::kOffer);
+  if (connection.agreed) return std::make_shared<NativeLink>(std::move(options), std::move(connection));
+  return make_python_link(std::move(options), std::move(connection));
 }
 
 }  // namespace polyproc::inline v0

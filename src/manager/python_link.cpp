@@ -45,10 +45,9 @@ std::pair<std::string, Object> ask(const ByteSocketConnection& connection, const
 
 class PythonLink final : public Link {
  public:
-  PythonLink(LinkOptions options, std::unique_ptr<Transport> transport) : Link(std::move(options)) {
+  PythonLink(LinkOptions options, OwnConnection first) : Link(std::move(options)) {
     token_address_ = address_object(options_.address);
-    const ByteSocketConnection connection(std::move(transport));
-    (void)control_on(connection, "dummy", Object::tuple());
+    (void)control_on(Connection(std::move(first)).messages, "dummy", Object::tuple());
   }
 
   std::shared_ptr<PendingAnswer> start(Ask ask_for, std::uint64_t object, std::string_view method,
@@ -61,7 +60,7 @@ class PythonLink final : public Link {
     }
     try {
       auto [kind, result] = ask_for == Ask::control
-                                ? control_on(connect(), method, given)
+                                ? control_on(connect().messages, method, given)
                                 : ask(thread_connection(), request(ident_of(object), method, std::move(given),
                                                                    std::move(keywords)));
       if (ask_for == Ask::control && method == "create" && kind == "#RETURN")
@@ -91,33 +90,35 @@ class PythonLink final : public Link {
   }
 
  private:
-  [[nodiscard]] ByteSocketConnection connect() const {
-    ConnectOptions with = options_.connect;
-    with.authkey = options_.key;
-    return connect_to(options_.address, with);
-  }
+  struct Connection {
+    explicit Connection(OwnConnection own)
+        : socket(std::move(own.socket)), messages(std::move(own.transport)) {}
+    PrivateSocket socket;
+    ByteSocketConnection messages;
+  };
+  [[nodiscard]] Connection connect() const { return Connection(open_connection(options_, {})); }
   static std::pair<std::string, Object> control_on(const ByteSocketConnection& connection,
                                                    std::string_view function, const Object& arguments) {
     return ask(connection, request(Object(), function, arguments, Object::dict()));
   }
   void count(std::string_view function, std::uint64_t object) const {
-    (void)control_on(connect(), function, Object::tuple({ident_of(object)}));
+    (void)control_on(connect().messages, function, Object::tuple({ident_of(object)}));
   }
 
   ByteSocketConnection thread_connection() {
     {
       const std::lock_guard lock(lock_);
       const auto found = connections_.find(thread_number());
-      if (found != connections_.end()) return found->second;
+      if (found != connections_.end()) return found->second.messages;
     }
     auto connection = connect();
-    const auto [kind, result] = control_on(connection, "accept_connection",
+    const auto [kind, result] = control_on(connection.messages, "accept_connection",
                                            Object::tuple({fmt::format("polyproc|{}", thread_number())}));
     if (kind != "#RETURN") throw DecodeError("a manager that accepts no connection", 0);
     std::erase_if(thread_links.all, [](const auto& each) { return each.expired(); });
     thread_links.all.push_back(std::static_pointer_cast<PythonLink>(shared_from_this()));
     const std::lock_guard lock(lock_);
-    return connections_.insert_or_assign(thread_number(), std::move(connection)).first->second;
+    return connections_.emplace(thread_number(), std::move(connection)).first->second.messages;
   }
 
   // A dict's view is pickled as list(its elements).
@@ -158,7 +159,7 @@ class PythonLink final : public Link {
   }
 
   std::mutex lock_;
-  std::unordered_map<std::uint32_t, ByteSocketConnection> connections_;  // by thread
+  std::unordered_map<std::uint32_t, Connection> connections_;  // by thread
 };
 
 ThreadLinks::~ThreadLinks() {
@@ -168,8 +169,8 @@ ThreadLinks::~ThreadLinks() {
 
 }  // namespace
 
-std::shared_ptr<Link> make_python_link(LinkOptions options, std::unique_ptr<Transport> transport) {
-  return std::make_shared<PythonLink>(std::move(options), std::move(transport));
+std::shared_ptr<Link> make_python_link(LinkOptions options, OwnConnection connection) {
+  return std::make_shared<PythonLink>(std::move(options), std::move(connection));
 }
 
 }  // namespace polyproc::inline v0

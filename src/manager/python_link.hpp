@@ -5,12 +5,11 @@
 #include <memory>
 
 #include "manager/link.hpp"
-#include "net/transport.hpp"
+#include "manager/own_connection.hpp"
 
 namespace polyproc::inline v0 {
 
-// `transport`: a connection that is authenticated.
-[[nodiscard]] std::shared_ptr<Link> make_python_link(LinkOptions options,
-                                                     std::unique_ptr<Transport> transport);
+// `connection`: the first one, to see that it answers.
+[[nodiscard]] std::shared_ptr<Link> make_python_link(LinkOptions options, OwnConnection connection);
 
 }  // namespace polyproc::inline v0

@@ -56,10 +56,10 @@ int try_connect(int socket, const Endpoint& endpoint, Deadline deadline, const A
 
 }  // namespace
 
-os::Fd connect_socket(const Address& address, Deadline deadline) {
+os::Fd connect_socket(const Address& address, Deadline deadline, PrivateSocket* own) {
   int error = 0;
   for (const Endpoint& endpoint : resolve(address, false)) {
-    os::Fd socket = make_stream_socket(endpoint);
+    os::Fd socket = own != nullptr ? own->open(endpoint) : make_stream_socket(endpoint);
     error = try_connect(socket.get(), endpoint, deadline, address);
     if (error != 0) continue;
     settle(socket, address.family());

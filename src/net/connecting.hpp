@@ -8,10 +8,12 @@
 #include <polyproc/os/deadline.hpp>
 #include <polyproc/os/fd.hpp>
 
+#include "net/private_socket.hpp"
+
 namespace polyproc::inline v0 {
 
-// Throws OsError when nobody listens there, TimeoutError.
-[[nodiscard]] os::Fd connect_socket(const Address& address, Deadline deadline);
+// Throws OsError when nobody listens there, TimeoutError. Forked children keep it, unless it is `own`.
+[[nodiscard]] os::Fd connect_socket(const Address& address, Deadline deadline, PrivateSocket* own = nullptr);
 // What a certificate of the other end names; empty where it is no host.
 [[nodiscard]] std::string host_of(const Address& address);
 

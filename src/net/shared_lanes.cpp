@@ -24,6 +24,7 @@ constexpr const char* kWhat = "a connection's shared memory";
 constexpr std::size_t kHeadBytes = 4096;
 constexpr std::size_t kAllBytes = kHeadBytes + 2 * SharedLanes::kCapacity;
 static_assert(2 * sizeof(Lane) <= kHeadBytes);
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;  // nobody can change the size
 
 // The two parts of `count` bytes of a ring from `position` on.
 template <class Copy>
@@ -45,12 +46,13 @@ os::Fd SharedLanes::make() {
     return ::memfd_create("polyproc.connection", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   }));
   os::checked("ftruncate", kWhat, [&] { return ::ftruncate(file.get(), kAllBytes); });
-  os::checked("fcntl F_ADD_SEALS", kWhat,
-              [&] { return ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); });
+  os::checked("fcntl F_ADD_SEALS", kWhat, [&] { return ::fcntl(file.get(), F_ADD_SEALS, kSeals); });
   return file;
 }
 
 SharedLanes SharedLanes::attach(const os::Fd& file) {
+  const int seals = os::checked("fcntl F_GET_SEALS", kWhat, [&] { return ::fcntl(file.get(), F_GET_SEALS); });
+  if ((seals & kSeals) != kSeals) os::throw_os_error(EPERM, "attach", kWhat);
   struct stat status {};
   os::checked("fstat", kWhat, [&] { return ::fstat(file.get(), &status); });
   if (static_cast<std::uint64_t>(status.st_size) != kAllBytes) os::throw_os_error(EINVAL, "attach", kWhat);

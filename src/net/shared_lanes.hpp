@@ -34,7 +34,7 @@ class SharedLanes {
 
   // A file of memory for attach(), of a size that nobody can change. Throws OsError.
   [[nodiscard]] static os::Fd make();
-  // Throws OsError.
+  // Throws OsError, also where the file's size could change: who uses memory that another one has truncated is killed.
   static SharedLanes attach(const os::Fd& file);
   SharedLanes(SharedLanes&& other) noexcept;
   SharedLanes& operator=(SharedLanes&&) = delete;

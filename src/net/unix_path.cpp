@@ -2,6 +2,7 @@
 #include "net/unix_path.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,17 +15,27 @@
 #include <polyproc/os/error.hpp>
 
 namespace polyproc::inline v0 {
-namespace {
 
-os::Fd lock_folder(const std::string& path) {
+FolderLock::FolderLock(const std::string& path, Deadline deadline) {
   std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
   const std::string& name = folder.native();
-  os::Fd fd(
+  folder_ = os::Fd(
       os::checked("open", name, [&] { return ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  os::checked("flock", name, [&] { return ::flock(fd.get(), LOCK_EX); });
-  return fd;
+  while (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) os::throw_os_error(errno, "flock", name);
+    if (deadline.passed())
+      throw TimeoutError(
+          fmt::format("listening at {}: another program holds the lock (flock) of the folder {}; end it, or "
+                      "choose a path in a folder that others cannot read",
+                      path, name));
+    ::poll(nullptr, 0, 1);
+  }
 }
+
+FolderLock::~FolderLock() { ::flock(folder_.get(), LOCK_UN); }
+
+namespace {
 
 [[noreturn]] void throw_in_use(const std::string& path, const char* why) {
   os::throw_os_error(EADDRINUSE, fmt::format("listening: {}; bind", why), path);
@@ -45,8 +56,9 @@ bool is_stale(const std::string& path, const Endpoint& endpoint) {
 
 }  // namespace
 
-void listen_at_path(int socket, const std::string& path, const Endpoint& endpoint, int backlog) {
-  const os::Fd lock = lock_folder(path);
+void listen_at_path(int socket, const std::string& path, const Endpoint& endpoint, int backlog,
+                    Deadline deadline) {
+  const FolderLock lock(path, deadline);
   if (::bind(socket, endpoint.get(), endpoint.size) != 0) {
     if (errno != EADDRINUSE) os::throw_os_error(errno, "bind", path);
     if (is_stale(path, endpoint)) os::checked("unlink", path, [&] { return ::unlink(path.c_str()); });

@@ -8,8 +8,12 @@
 #include <string>
 #include <thread>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "manager/support.hpp"
 #include "support/cpython.hpp"
+#include "support/forked_child.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -112,6 +116,24 @@ TEST_P(StressCpythonServer, TellsWhereItFailed) {
     EXPECT_THAT(error.message(), HasSubstr("division by zero"));
     EXPECT_THAT(error.traceback(), HasSubstr("Traceback"));
   }
+}
+
+// There a lock is nobody's; but threads of the server serve a connection until it ends.
+TEST_P(StressCpythonServer, AForkedChildKeepsNoConnectionOfItsParents) {
+  const auto list = manager_->list<int>({1});
+  EXPECT_EQ(list[0], 1);
+  ForkedChild child([&] {
+    sockaddr_storage other{};
+    for (int fd = 0; fd < 1024; ++fd) {
+      socklen_t size = sizeof other;
+      if (::getpeername(fd, reinterpret_cast<sockaddr*>(&other), &size) == 0 && other.ss_family == AF_INET)
+        return 1;
+    }
+    list.append(2);
+    return list[1] == 2 ? 0 : 2;
+  });
+  EXPECT_EQ(child.join(), 0);
+  EXPECT_EQ(list.size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, StressCpythonServer, ::testing::Values(8, 9, 10, 11, 12, 13, 14),

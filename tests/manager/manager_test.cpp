@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "manager/support.hpp"
+#include "support/forked_child.hpp"
 
 namespace polyproc::testing {
 namespace {
@@ -267,6 +268,14 @@ TEST_F(ManagerTest, ObjectsAreFreedWithTheirLastReference) {
     EXPECT_THAT(manager_.debug_info(), HasSubstr("refcount=1"));
   }
   EXPECT_EQ(manager_.number_of_objects(), before) << manager_.debug_info();
+}
+
+TEST_F(ManagerTest, FuturesAreReadyWithoutBeingWaitedFor) {
+  const auto list = manager_.list<std::string>({std::string(1'000'000, 'x')});
+  const auto first = list.call_async<std::string>("__getitem__", 0);
+  EXPECT_TRUE(wait_until([&] { return first.ready(); }));
+  const auto second = list.call_async<std::string>("__getitem__", 0);
+  EXPECT_TRUE(wait_until([&] { return second.wait_for(0s); }));
 }
 
 TEST_F(ManagerTest, FuturesAndBatches) {

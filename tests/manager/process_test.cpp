@@ -5,13 +5,17 @@
 #include <polyproc/channel/connection.hpp>
 #include <polyproc/manager/manager.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <sys/wait.h>
 
+#include "support/forked_child.hpp"
 #include "support/start_methods.hpp"
 
 namespace polyproc::testing {
@@ -240,6 +244,7 @@ TEST_P(ManagerProcess, KilledServerIsToldToAllClientsAtOnce) {
   auto waits = queue.call_async<int>("get");
   EXPECT_FALSE(waits.ready());
   ::kill(*manager.pid(), SIGKILL);
+  EXPECT_THROW((void)wait_until([&] { return waits.ready(); }), Closed);
   EXPECT_THROW((void)waits.get(), Closed);
   EXPECT_THROW(queue.put(1), Closed);
   EXPECT_THROW((void)manager.list(), Closed);
@@ -285,6 +290,55 @@ TEST_P(ManagerProcess, LeavesCtrlCToItsOwnerAndEndsOfSigterm) {
 
 POLYPROC_EACH_METHOD(ManagerProcess);
 
+TEST(ManagerStopped, FuturesKeepTheirDeadlines) {
+  const Manager manager({.method = StartMethod::fork});
+  const auto list = manager.list<std::string>();
+  ASSERT_EQ(::kill(*manager.pid(), SIGSTOP), 0);
+  ASSERT_TRUE(wait_until([&] { return process_state(*manager.pid()) == 'T'; }));
+  std::optional<ManagerFuture<void>> future;
+  {
+    const Manager::Batch batch(manager);
+    future = list.call_async<void>("append", std::string(200'000, 'x'));  // more than the server takes unread
+    EXPECT_FALSE(future->wait_for(1ms));
+    EXPECT_FALSE(future->ready());
+    // Another one that waits for room does not hold it up either.
+    std::thread patient([&] { future->wait(); });
+    EXPECT_FALSE(future->wait_for(10ms));
+    ASSERT_EQ(::kill(*manager.pid(), SIGCONT), 0);
+    patient.join();
+  }
+  EXPECT_TRUE(future->ready());
+  EXPECT_EQ(list[0].size(), 200'000u);
+}
+
+TEST(ManagerStopped, AProxyThatIsDroppedWhileAnotherThreadSendsIsTold) {
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto name = fmt::format("polyproc-dropped-{}", ::getpid());
+  const Manager manager({.address = Address::unix_path(folder / name), .method = StartMethod::fork});
+  // By a connection of its own.
+  const Manager observer = Manager::connect(Address::unix_path(folder / "." / name), manager.authkey());
+  const auto list = manager.list<std::string>();
+  std::optional dropped = manager.list<int>();
+  EXPECT_EQ(observer.number_of_objects(), 2u);
+  ASSERT_EQ(::kill(*manager.pid(), SIGSTOP), 0);
+  ASSERT_TRUE(wait_until([&] { return process_state(*manager.pid()) == 'T'; }));
+  {
+    const Manager::Batch batch(manager);
+    const auto future = list.call_async<void>("append", std::string(200'000, 'x'));
+    std::atomic<pid_t> sender{0};
+    std::thread sending([&] {
+      sender = ::gettid();
+      future.wait();
+    });
+    ASSERT_TRUE(wait_until([&] { return sender != 0; }));
+    EXPECT_TRUE(wait_until_asleep(sender));  // until there is room
+    dropped.reset();
+    ASSERT_EQ(::kill(*manager.pid(), SIGCONT), 0);
+    sending.join();
+  }
+  EXPECT_TRUE(wait_until([&] { return observer.number_of_objects() == 1; })) << observer.debug_info();
+}
+
 // A fork of the host's own: the child's calls do not mix with its parent's.
 TEST(ManagerFork, AChildHasAConnectionOfItsOwn) {
   const Manager manager({.method = StartMethod::fork});
@@ -309,7 +363,8 @@ TEST(ManagerFork, AChildHasAConnectionOfItsOwn) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(list.size(), 201u);
-  EXPECT_EQ(manager.number_of_objects(), 1u);
+  // The server hears of the child's end beside of our calls.
+  EXPECT_TRUE(wait_until([&] { return manager.number_of_objects() == 1; })) << manager.debug_info();
 }
 
 }  // namespace

@@ -11,10 +11,12 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "net/connecting.hpp"
+#include "net/unix_path.hpp"
 #include "support/forked_child.hpp"
 
 namespace polyproc::testing {
@@ -266,6 +268,35 @@ TEST(Listener, OfManyThatTakeAPathOverOneGetsIt) {
     EXPECT_EQ(got, 1);
     EXPECT_NO_THROW(Client<>{address});
   }
+}
+
+TEST(Listener, GivesUpWhereAnotherHoldsTheLockOfTheFolder) {
+  const Folder folder;
+  const std::string path = folder / "s";
+  const Address address = Address::unix_path(path);
+  const Endpoint endpoint = resolve(address, true).front();
+  const os::Fd socket = make_stream_socket(endpoint);
+  {
+    const FolderLock held(path, Deadline::now());
+    for (const auto deadline : {Deadline::now(), Deadline::after(5ms)}) {
+      try {
+        listen_at_path(socket.get(), path, endpoint, 1, deadline);
+        FAIL();
+      } catch (const TimeoutError& error) {
+        EXPECT_NE(std::string(error.what()).find(path), std::string::npos) << error.what();
+      }
+    }
+    EXPECT_FALSE(fs::exists(path));
+  }
+  EXPECT_NO_THROW(Listener{address});
+}
+
+TEST(Listener, AChildThatWasForkedMeanwhileDoesNotKeepTheLockOfTheFolder) {
+  const Folder folder;
+  std::optional<FolderLock> held(std::in_place, folder / "s", Deadline::now());
+  const ForkedChild child([] { ::pause(); });
+  held.reset();
+  EXPECT_NO_THROW(FolderLock(folder / "s", Deadline::now()));
 }
 
 TEST(Client, TellsThatNobodyListens) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Connections by way of shared memory: bytes in their order whatever the sizes, sleepers woken, ends noticed, and what a damaged or
 // hostile other end can do.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <polyproc/os/error.hpp>
 #include <polyproc/os/fail_point.hpp>
@@ -206,6 +208,20 @@ TEST(SharedLanes, StayAsLargeAsTheyAre) {
   EXPECT_EQ(::ftruncate(file.get(), 1 << 30), -1);
   const os::Fd other(::memfd_create("another", MFD_CLOEXEC));
   EXPECT_THROW((void)SharedLanes::attach(other), OsError);
+}
+
+// Else the other end could take the memory away from under this one.
+TEST(SharedLanes, AreNotUsedWhereTheirSizeMayChange) {
+  struct stat status {};
+  ASSERT_EQ(::fstat(SharedLanes::make().get(), &status), 0);
+  for (const int seals : {0, F_SEAL_GROW | F_SEAL_SEAL, F_SEAL_SHRINK | F_SEAL_GROW}) {
+    const os::Fd file(::memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(::ftruncate(file.get(), status.st_size), 0);
+    ASSERT_EQ(::fcntl(file.get(), F_ADD_SEALS, seals), 0);
+    EXPECT_THROW((void)SharedLanes::attach(file), OsError) << seals;
+  }
+  const os::Fd no_memory(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  EXPECT_THROW((void)SharedLanes::attach(no_memory), OsError);
 }
 
 TEST(Passing, GivesTheDescriptorWithItsByte) {

@@ -50,7 +50,8 @@ struct ListenerAccess;
 class POLYPROC_API Listener {
  public:
   // A Unix socket's path that a listener which was killed has left behind is taken over; one that is in use, or is no socket, is
-  // not: OsError (EADDRINUSE). Owner-only. By default an abstract name that nobody else has.
+  // not: OsError (EADDRINUSE). Owner-only. TimeoutError when another program holds the lock (flock) of its folder for 5 seconds,
+  // which anybody can who may read that; so not in /tmp, where others are not trusted. By default an abstract name that nobody else has.
   explicit Listener(const Address& address = Address::unique(), ListenOptions options = {});
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
