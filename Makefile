@@ -22,7 +22,7 @@ test: check-layers  ## run the tests: sanitizers and fail points, then the instr
 	@$(if $(SWEEPS),scripts/build release sweep_tests && scripts/run-tests sweep,echo "no sweep tests" >&2)
 
 test-tsan:  ## run the tests under the thread sanitizer
-	@scripts/install-deps build test
+	@scripts/install-deps build test check
 	@scripts/build tsan tests
 	@scripts/run-tests tsan
 
@@ -57,11 +57,11 @@ check-layers:  ## no layer includes one above it
 	@scripts/check-layers
 
 check-headers:  ## each public header compiles alone, with g++ and clang
-	@scripts/install-deps build test check
+	@scripts/install-deps build check
 	@scripts/check-headers
 
 check-install:  ## strangers' programs build and run with the installed library
-	@scripts/install-deps build test check
+	@scripts/install-deps build check
 	@scripts/check-install
 
 check-model:  ## check the models of locks and wake-ups with spin
