@@ -4,18 +4,30 @@
 
 #include <polyproc/manager/server.hpp>
 
+#include <unistd.h>
+
+#include <atomic>
 #include <string>
 #include <thread>
 #include <utility>
+
+#include "support/forked_child.hpp"
 
 namespace polyproc::testing {
 
 inline constexpr const char* kKey = "secret";
 
+// It sleeps when the constructor returns: who forks then copies no lock of an allocator (the address sanitizer's) that it holds.
 class ServerThread {
  public:
   explicit ServerThread(const Address& address = Address::unique(), ServeOptions options = {})
-      : server_(address, kKey, std::move(options)), thread_([this] { server_.serve_forever(); }) {}
+      : server_(address, kKey, std::move(options)), thread_([this] {
+          id_ = ::gettid();
+          server_.serve_forever();
+        }) {
+    (void)wait_until([&] { return id_ != 0; });
+    (void)wait_until_asleep(id_);
+  }
   ~ServerThread() {
     server_.shutdown();
     thread_.join();
@@ -28,6 +40,7 @@ class ServerThread {
 
  private:
   ManagerServer server_;
+  std::atomic<pid_t> id_{0};
   std::thread thread_;
 };
 

@@ -35,8 +35,11 @@ int waiting_at(const Condition& condition) {
   });
   return count;
 }
-[[nodiscard]] bool wait_until_waiting(const Condition& condition, int count) {
-  return testing::wait_until([&] { return waiting_at(condition) == count; });
+// Also that who waits has let go of the lock, which it does after it is listed.
+[[nodiscard]] bool wait_until_waiting(Condition condition, int count) {
+  if (!testing::wait_until([&] { return waiting_at(condition) == count; })) return false;
+  const std::scoped_lock all_wait(condition);
+  return true;
 }
 
 // 0: it was notified.
