@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The child continues on the stack of the thread that forked, and ends there by _exit.
 #include <sched.h>
+#include <stdio_ext.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <exception>
 #include <utility>
 
@@ -45,6 +47,9 @@ std::size_t count_lasting_threads() noexcept {
 [[noreturn]] void run_forked(ProcessTarget& target, const ChildRole& role, os::Fd life_line,
                              const ForkRecord& record) noexcept {
   become(role);
+  // What another thread has printed since the flush is the parent's to write.
+  ::__fpurge(stdout);
+  ::__fpurge(stderr);
   ::_exit(run_child([&] {
     if (record.not_taken) std::rethrow_exception(record.not_taken);
     if (life_line) die_with_parent(std::move(life_line));
