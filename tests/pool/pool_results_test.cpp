@@ -172,7 +172,7 @@ struct BusyPool {
   Future<void> first = pool.submit(count_behind_gate, GateAndCount{begun, gate, Value<int>(0)});
 };
 
-TEST_F(PoolResults, AreCancelledTogether) {
+TEST(PoolTasks, AreCancelledTogether) {
   BusyPool busy;
   Pool& pool = busy.pool;
   const auto before = pool.submit(square, 2);
@@ -190,7 +190,7 @@ TEST_F(PoolResults, AreCancelledTogether) {
 }
 
 // Cancelled where nobody can take them: nothing of them stays, and the pool is as before.
-TEST_F(PoolResults, CancelledOverAndOverTakeNoMemory) {
+TEST(PoolTasks, CancelledOverAndOverTakeNoMemory) {
   BusyPool busy;
   Pool& pool = busy.pool;
   std::vector<Future<int>> kept;
