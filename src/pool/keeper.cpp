@@ -170,6 +170,7 @@ void PoolCore::launch(ProcessCore& process, Lock& guard) {
   }
 }
 
+// What it has reported counts, what it has not taken goes to others; what is in neither died with it.
 void PoolCore::bury(PoolWorker& worker) {
   const std::optional<int> code = worker.process->exitcode();
   // A tracer has it first.
@@ -177,9 +178,17 @@ void PoolCore::bury(PoolWorker& worker) {
   if (!code) return;
   (void)drain();
   const bool was_told = worker.told_to_end;
-  take_back_all(worker);
+  worker.told_to_end = true;
+  worker.unresponsive = false;
+  (void)take_back(worker, worker.in_hand.size());
   if (!was_told) count_failed_start(worker, *code);
-  take_out(worker, *code);
+  const auto lost = std::move(worker.in_hand);
+  worker.in_hand.clear();
+  for (const InHand& task : lost) end_task_of_dead(worker, task, *code);
+  std::erase_if(workers_, [&](const auto& each) { return each.get() == &worker; });
+  feed();
+  tell_touched();
+  end_workers_when_done();
 }
 
 // Who has ended without a task done or begun. That a thread of the initializer's ends all workers soon after they are ready shows here.
@@ -198,25 +207,6 @@ void PoolCore::count_failed_start(const PoolWorker& worker, int code) {
                     "the last one, {}, {}",
                     failed_starts_, describe(*worker.process), describe_end(code)));
   next_start_ = now + kPause * (std::size_t{1} << std::min(failed_starts_ - most - 1, kMostDoublings));
-}
-
-void PoolCore::take_back_all(PoolWorker& dead) {
-  dead.told_to_end = true;
-  dead.unresponsive = false;
-  (void)take_back(dead, dead.in_hand.size());
-}
-
-// What it has reported counts, what it has not taken goes to others; what is in neither died with it.
-void PoolCore::take_out(PoolWorker& worker, int code) {
-  (void)drain();
-  take_back_all(worker);
-  const auto lost = std::move(worker.in_hand);
-  worker.in_hand.clear();
-  for (const InHand& task : lost) end_task_of_dead(worker, task, code);
-  std::erase_if(workers_, [&](const auto& each) { return each.get() == &worker; });
-  feed();
-  tell_touched();
-  end_workers_when_done();
 }
 
 void PoolCore::end_task_of_dead(PoolWorker& worker, const InHand& lost, int code) {

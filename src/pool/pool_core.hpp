@@ -176,8 +176,6 @@ class PoolCore final : public ChildStarter, public std::enable_shared_from_this<
   void launch(ProcessCore& process, Lock& guard);
   void bury(PoolWorker& worker);
   void count_failed_start(const PoolWorker& worker, int code);
-  void take_back_all(PoolWorker& dead);
-  void take_out(PoolWorker& worker, int code);
   void end_task_of_dead(PoolWorker& worker, const InHand& task, int code);
   void end_late_tasks();
   void kill_the_slow();
